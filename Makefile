@@ -1,0 +1,37 @@
+# What is typed most. Each target begins by installing what is missing (scripts/setup), so that none needs another first.
+#
+#   make demo DEMO_ARGS='--seconds 20'     arguments for `mitoyen demo`
+#   make test PYTEST_ARGS='-k ledger -x'   arguments for pytest
+#   make setup PYTHON=python3.13           what a new .venv is made with
+
+PYTHON ?= python3
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+export PYTHON
+
+.PHONY: help setup demo setup-test check test test-all lock
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing to run: Mosquitto, .venv with .venv/bin/mitoyen
+	@scripts/setup run
+
+demo: setup ## start everything with a simulated city, and print the portal's address
+	.venv/bin/mitoyen demo $(DEMO_ARGS)
+
+setup-test: ## install what is missing to test as well: InfluxDB, the checkers
+	@scripts/setup test
+
+check: setup-test ## run the static checks only
+	scripts/check
+
+test: check ## run the checks and the tests, on real servers
+	.venv/bin/pytest -m 'not long' $(PYTEST_ARGS)
+
+test-all: check ## run the tests that take minutes as well
+	.venv/bin/pytest $(PYTEST_ARGS)
+
+lock: setup-test ## pin the newest version of every Python package
+	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	{ echo '# Written by `make lock`: what scripts/setup installs.'; .venv/bin/pip freeze --exclude-editable; } >requirements.lock

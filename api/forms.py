@@ -1,0 +1,192 @@
+"""What is sent and what is answered, as pydantic models: the wire's shapes and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from broker import times
+from broker.errors import Malformed
+from broker.privacy.profile import Profile
+
+Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,63}$")]
+Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Purpose: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/#-]{1,63}$")]
+Prefix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^urn:epc:(id|raw):[^\s]{1,200}$")]
+
+
+def _time(value: str) -> str:
+    try:
+        times.parse(value)
+    except Malformed as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+Time: TypeAlias = Annotated[str, AfterValidator(_time), Field(examples=["2026-11-22T20:00:00Z"])]
+
+
+class Form(BaseModel):
+    """A body that is sent: what is not named here is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewOrganisation(Form):
+    id: Id | None = None
+    name: Text = Field(examples=["Air Lyon"])
+    contact: Text | None = None
+    homepage: Text | None = None
+
+
+class OrganisationMade(BaseModel):
+    id: str
+    name: str
+    key: str = Field(description="Shown once.")
+
+
+class Mqtt(BaseModel):
+    host: str
+    port: int
+    username: str
+    password: str = Field(description="Shown once.")
+    client_id_prefix: str = Field(description="Begin your client ids with it: nobody who can't guess it takes over your session.")
+
+
+class GatewayMqtt(Mqtt):
+    topic: str = Field(description="Where to publish; fill in the datastream's id.")
+
+
+class NewGateway(Form):
+    id: Id | None = None
+    name: Text | None = None
+    format: Literal["json"] = "json"
+
+
+class GatewayMade(BaseModel):
+    id: str
+    mqtt: GatewayMqtt
+
+
+class GatewayState(BaseModel):
+    id: str
+    last_seen: str | None
+    accepted: int
+    rejected: int
+
+
+class Rejection(BaseModel):
+    time: str
+    topic: str
+    index: int
+    reason: str
+    payload: str
+    encoding: Literal["base64"] | None = None
+
+
+class GeoPoint(Form):
+    """RFC 7946, WGS 84: longitude, latitude."""
+
+    type: Literal["Point"]
+    coordinates: Annotated[list[float], Field(min_length=2, max_length=3)]
+
+
+class NewDatastream(Form):
+    id: Id | None = None
+    gateway: Id
+    kind: Literal["measurement", "rfid"]
+    observed_property: Text | None = Field(None, examples=["PM2.5"])
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        None, description="UCUM code. A datastream that has one takes numbers only.", examples=["ug/m3"]
+    )
+    location: GeoPoint | None = None
+    theme: Text | None = None
+    personal_data: bool | None = Field(None, description="Left out: true for rfid, false for measurement.")
+    privacy_unit: Text | None = None
+    asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = []
+    description: Text | None = None
+
+
+class DatastreamShown(BaseModel):
+    id: str
+    organisation: str
+    gateway: str
+    kind: str
+    observed_property: str | None
+    unit: str | None
+    location: GeoPoint | None
+    theme: str | None
+    personal_data: bool
+    privacy_unit: str | None
+    asset_prefixes: list[str]
+    description: str | None
+
+
+class NewTerms(Form):
+    licence: Text = Field(description="SPDX id or URI.", examples=["CC-BY-4.0"])
+    attribution: Text = Field(examples=["Air Lyon"])
+    access: Literal["click", "open"] = Field("click", description="`open` needs neither key nor agreement.")
+    purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)] = Field(examples=[["any"]])
+    redistribution: bool | None = None
+    expires: Time | None = None
+    price: Text | None = None
+
+
+class NewOffer(Form):
+    id: Id | None = None
+    datastreams: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
+    profile: Profile
+    terms: NewTerms
+
+
+class ReleaseShown(BaseModel):
+    id: str
+    datastream: str
+    profile: str
+    topic: str
+
+
+class OfferShown(BaseModel):
+    id: str
+    organisation: str
+    profile: dict[str, Any]
+    terms: dict[str, Any]
+    releases: list[ReleaseShown]
+
+
+class NewApplication(Form):
+    id: Id | None = None
+    name: Text | None = None
+
+
+class ApplicationMade(BaseModel):
+    id: str
+    key: str = Field(description="Shown once.")
+    mqtt: Mqtt
+
+
+class NewAgreement(Form):
+    offer: Id
+    application: Id
+    purpose: Purpose
+    accept: Literal[True] = Field(description="That the offer's terms are accepted.")
+
+
+class ReleaseGranted(BaseModel):
+    id: str
+    topic: str
+    observations: str
+
+
+class AgreementShown(BaseModel):
+    id: str
+    offer: str
+    application: str
+    purpose: str
+    state: str
+    releases: list[ReleaseGranted]
+
+
+class Revocation(Form):
+    reason: Text

@@ -1,0 +1,120 @@
+"""Live releases for HTTP: one MQTT connection, shared by all streams. Subscribed to what somebody listens to, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import aiomqtt
+import structlog
+
+from broker.metrics import STREAM_DROPPED
+from broker.mqtt.connection import Account
+
+log = structlog.get_logger()
+
+WAITING = 1_000  # events that a slow reader may be behind; then it loses the oldest and is told how many
+RETRY_S = 1.0  # how often a lost connection is tried again
+PATIENCE_S = 10.0  # how long Mosquitto may take to answer
+
+
+@dataclass(slots=True)
+class Listener:
+    """One stream's events: (topic, payload, retained). Bounded: a slow reader costs itself alone."""
+
+    topics: frozenset[str]
+    events: deque[tuple[str, bytes, bool]] = field(default_factory=lambda: deque(maxlen=WAITING))
+    missed: int = 0
+    something: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        if len(self.events) == WAITING:
+            self.missed += 1
+            STREAM_DROPPED.inc()
+        self.events.append((topic, payload, retained))
+        self.something.set()
+
+    def take(self) -> tuple[list[tuple[str, bytes, bool]], int]:
+        """What came, and how many were lost before it."""
+        events, missed = list(self.events), self.missed
+        self.events.clear()
+        self.missed = 0
+        self.something.clear()
+        return events, missed
+
+
+class Hub:
+    """Belongs to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._by_topic: dict[str, set[int]] = {}
+        self._known: dict[int, Listener] = {}
+        self._wanted: Counter[str] = Counter()
+        self._last: dict[str, bytes] = {}
+        self._client: aiomqtt.Client | None = None
+
+    async def run(self, account: Account) -> None:
+        """Hold the connection until cancelled."""
+        while True:
+            client = aiomqtt.Client(
+                account.host,
+                account.port,
+                username=account.username,
+                password=account.password,
+                identifier=account.client_id,
+                protocol=aiomqtt.ProtocolVersion.V5,
+                timeout=PATIENCE_S,
+            )
+            try:
+                async with client:
+                    self._client = client
+                    if self._wanted:
+                        await client.subscribe([(topic, 1) for topic in self._wanted])
+                    async for message in client.messages:
+                        assert isinstance(message.payload, bytes)
+                        self._give(str(message.topic), message.payload, retained=message.retain)
+            except aiomqtt.MqttError as error:
+                log.warning("hub_not_connected", reason=str(error))
+            finally:
+                self._client = None
+            await asyncio.sleep(RETRY_S)
+
+    @asynccontextmanager
+    async def listening(self, topics: Collection[str]) -> AsyncIterator[Listener]:
+        """A listener on these topics. It begins with the retained value of each."""
+        listener = Listener(frozenset(topics))
+        self._known[id(listener)] = listener
+        new = [topic for topic in listener.topics if not self._wanted[topic]]
+        self._wanted.update(listener.topics)
+        for topic in listener.topics:
+            self._by_topic.setdefault(topic, set()).add(id(listener))
+            if topic in self._last:
+                listener.give(topic, self._last[topic], retained=True)
+        try:
+            if new and self._client is not None:
+                with suppress(aiomqtt.MqttError):  # subscribed again with the next connection
+                    await self._client.subscribe([(topic, 1) for topic in new])
+            yield listener
+        finally:
+            await self._forget(listener)
+
+    def _give(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        self._last[topic] = payload
+        for known in self._by_topic.get(topic, ()):
+            self._known[known].give(topic, payload, retained=retained)
+
+    async def _forget(self, listener: Listener) -> None:
+        del self._known[id(listener)]
+        self._wanted.subtract(listener.topics)
+        gone = [topic for topic in listener.topics if not self._wanted[topic]]
+        for topic in listener.topics:
+            self._by_topic[topic].discard(id(listener))
+        for topic in gone:
+            del self._wanted[topic], self._by_topic[topic]
+            self._last.pop(topic, None)
+        if gone and self._client is not None:
+            with suppress(aiomqtt.MqttError):
+                await self._client.unsubscribe(gone)

@@ -1,0 +1,239 @@
+"""Live releases as Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+The decision to release is made anew whenever something changed and whenever it ran out, right before an event is sent.
+An event's id is its place in the release's history, so that `Last-Event-ID` goes on without a gap: events are first
+listened to, then history is read up to what the listening began with, then what was heard is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from api import reading
+from api.errors import Problem
+from api.hub import Hub, Listener
+from api.services import Anyone, Services, With
+from broker import times, topics
+from broker.access import Permitted
+from broker.errors import Unavailable
+from broker.message import Form, form
+from broker.metrics import STREAMS
+from broker.model import Caller, Offer, Release
+from broker.points import Point
+
+router = APIRouter(prefix="/api/v1", tags=["live"])
+
+HEARTBEAT_S = 15.0  # proxies close what is silent for 30 s and more
+LOOK_S = 0.5  # how often the registry is asked whether another process changed it
+SETTLE_S = 5.0  # how long to wait for history to reach what was heard
+
+
+@router.get("/releases/{release}/live", response_class=StreamingResponse)
+def live(
+    request: Request,
+    release: str,
+    caller: Anyone,
+    with_: With,
+    last_event_id: Annotated[str | None, Header(description="Goes on after this event")] = None,
+) -> StreamingResponse:
+    """A release as it comes: the last value at once, then every new one."""
+    found, offer = with_.registry.release(release)
+    decision = with_.permit(caller, offer)
+    after = reading.decode_cursor(last_event_id) if last_event_id else None
+    stream = _Stream(with_, request.app.state.hub, caller)
+    stream.add(found, offer, decision)
+    return _answer(request, stream, after)
+
+
+@router.get("/live", response_class=StreamingResponse)
+def live_of_several(
+    request: Request,
+    caller: Anyone,
+    with_: With,
+    release: Annotated[list[str] | None, Query(description="Which; left out: all that you may read")] = None,
+) -> StreamingResponse:
+    """Several releases in one stream; each event's `event` is its release's id."""
+    stream = _Stream(with_, request.app.state.hub, caller, several=True)
+    for offer in with_.registry.offers():
+        chosen = [r for r in offer.releases if release is None or r.id in release]
+        if not chosen:
+            continue
+        try:
+            decision = with_.permit(caller, offer)
+        except Problem:
+            if release is not None:
+                raise
+            continue
+        for one in chosen:
+            stream.add(one, offer, decision)
+    return _answer(request, stream, None)
+
+
+@dataclass(slots=True)
+class _Shown:
+    release: Release
+    offer: Offer
+    form: Form
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What one connection is shown, and by which decisions."""
+
+    services: Services
+    hub: Hub
+    caller: Caller | None
+    several: bool = False
+    shown: dict[str, _Shown] = field(default_factory=dict)
+    decisions: dict[str, Permitted] = field(default_factory=dict)
+    epoch: int = -1
+
+    def add(self, release: Release, offer: Offer, decision: Permitted) -> None:
+        topic = topics.live(offer.organisation, offer.id, release.datastream.id)
+        self.shown[topic] = _Shown(release, offer, form(release, offer.profile))
+        self.decisions[offer.id] = decision
+
+    def decide(self) -> None:
+        """Decide anew; offers that are no longer permitted, or in doubt, are left out."""
+        self.epoch = self.services.epoch
+        for topic, shown in list(self.shown.items()):
+            try:
+                self.decisions[shown.offer.id] = self.services.permit(self.caller, shown.offer)
+            except (Problem, Unavailable):
+                del self.shown[topic]
+
+    def stale(self) -> bool:
+        now = time.time_ns()
+        return self.epoch != self.services.epoch or any(
+            decision.until is not None and decision.until <= now for decision in self.decisions.values()
+        )
+
+
+def _answer(request: Request, stream: _Stream, after: tuple[int, str] | None) -> StreamingResponse:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(request, stream, after), media_type="text/event-stream", headers=headers)
+
+
+async def _events(request: Request, stream: _Stream, after: tuple[int, str] | None) -> AsyncIterator[bytes]:
+    STREAMS.inc()
+    try:
+        async with stream.hub.listening(list(stream.shown)) as listener:
+            sent: set[str] = set()
+            if after is not None:
+                async for past in _past(stream, after, sent):
+                    yield past
+            yield b": listening\n\n"
+            async for event in _heard(request, stream, listener, sent):
+                yield event
+    finally:
+        STREAMS.dec()
+
+
+async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> AsyncIterator[bytes]:
+    """What was released since `after`, up to now."""
+    began = time.time_ns()
+    async with asyncio.timeout(SETTLE_S):
+        while (said := stream.services.keeper()) is None or said.through < began:
+            await asyncio.sleep(LOOK_S / 10)
+    (shown,) = stream.shown.values()
+    span = reading.Span(shown.release.stream, times.EARLIEST, times.LATEST, after)
+    pages = reading.pages(stream.services.released, span, lambda: None)
+    while (page := await asyncio.to_thread(next, pages, None)) is not None:
+        if stream.stale():
+            await asyncio.to_thread(stream.decide)
+        if not stream.shown:
+            return
+        for point in page:
+            cursor = reading.encode_cursor(point)
+            sent.add(cursor)
+            yield _event(shown.form.message(point), cursor)
+
+
+async def _heard(request: Request, stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
+    """What is heard from now on, until it is no longer permitted or nobody reads."""
+    silent_since = time.monotonic()
+    while True:
+        await _something(stream, listener)
+        if stream.stale():
+            await asyncio.to_thread(stream.decide)
+            if not stream.shown:
+                yield b'event: end\ndata: {"reason":"no_longer_permitted"}\n\n'
+                return
+        heard, missed = listener.take()
+        if missed:
+            yield b'event: missed\ndata: {"count":%d}\n\n' % missed
+        for topic, payload, _ in heard:
+            shown = stream.shown.get(topic)
+            if shown is not None:
+                for cursor, message in _split(payload):
+                    if stream.stale():
+                        break
+                    if cursor not in sent:
+                        yield _event(message, cursor, shown.release.id if stream.several else None)
+        if heard:
+            silent_since = time.monotonic()
+        elif time.monotonic() - silent_since > HEARTBEAT_S:
+            silent_since = time.monotonic()
+            yield b": still here\n\n"
+        if await request.is_disconnected():
+            return
+
+
+async def _something(stream: _Stream, listener: Listener) -> None:
+    end = time.monotonic() + LOOK_S
+    while not listener.something.is_set() and not stream.stale() and time.monotonic() < end:
+        try:
+            await asyncio.wait_for(listener.something.wait(), LOOK_S)
+        except TimeoutError:
+            return
+
+
+class _Item(msgspec.Struct):
+    time: str
+    tag: str | None = None
+    epc: str | None = None
+    read_point: str | None = None
+    antenna: int | None = None
+
+
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_item = msgspec.json.Decoder(_Item).decode
+
+
+def _split(payload: bytes) -> list[tuple[str, bytes]]:
+    """The observations of a live message, each with its place in history."""
+    whole = [bytes(raw) for raw in _items(payload)] if payload[:1] == b"[" else [payload]
+    return [(_cursor(_item(one)), one) for one in whole]
+
+
+def _cursor(item: _Item) -> str:
+    who = item.tag or item.epc
+    key = f"{who}|{item.read_point or ''}|{'' if item.antenna is None else item.antenna}" if who else ""
+    return reading.encode_cursor(Point(times.parse(item.time), 0, key))
+
+
+def _event(message: bytes, cursor: str, name: str | None = None) -> bytes:
+    named = b"event: %s\n" % name.encode() if name else b""
+    return named + b"id: " + cursor.encode() + b"\ndata: " + message + b"\n\n"
+
+
+async def watch(with_: Services) -> None:
+    """Notice what other processes change in the registry, until cancelled."""
+    seen: int | None = None
+    while True:
+        try:
+            revision = await asyncio.to_thread(with_.registry.revision)
+            if seen is not None and seen != revision:
+                with_.noticed()
+            seen = revision
+        except Unavailable:
+            with_.noticed()  # in doubt every stream decides anew, which fails closed
+        await asyncio.sleep(LOOK_S)

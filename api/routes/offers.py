@@ -1,0 +1,111 @@
+"""Offers: datastreams under a profile and terms, open to all on the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api import forms
+from api.paging import link_next
+from api.services import OfOrganisation, With
+from broker import keys, times, topics
+from broker.errors import NotFound, Refused
+from broker.licence import Terms
+from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
+from broker.privacy import profile
+from broker.registry.reading import PROFILE, TERMS
+from broker.release import identity
+
+router = APIRouter(prefix="/api/v1", tags=["offers"])
+
+
+@router.post("/offers", status_code=201)
+def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> forms.OfferShown:
+    """Offer your datastreams. Refused (422) with the reason where the profile does not suit one."""
+    now = time.time_ns()
+    terms = _terms(body.terms, now)
+    own = {d.id: d for d in with_.registry.datastreams(caller.id)}
+    missing = [name for name in body.datastreams if name not in own]
+    if missing:
+        raise NotFound(f"you have no datastream {', '.join(missing[:5])}")
+    if len(set(body.datastreams)) < len(body.datastreams):
+        raise Refused("datastream_twice", "datastreams: name each once")
+    offer_id = OfferId(body.id or keys.new_id("offer"))
+    releases = []
+    for name in body.datastreams:
+        profile.check(body.profile, own[name])
+        releases.append(_release(offer_id, own[name], body.profile))
+    offer = Offer(offer_id, OrganisationId(caller.id), body.profile, terms, tuple(releases), now)
+    with_.registry.add_offer(offer)
+    with_.changed()
+    return shown(offer)
+
+
+@router.get("/offers")
+def list_offers(
+    request: Request,
+    response: Response,
+    with_: With,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    after: forms.Id | None = None,
+) -> list[forms.OfferShown]:
+    """All offers, the oldest first. Public."""
+    offers = with_.registry.offers()
+    begin = next((place + 1 for place, offer in enumerate(offers) if offer.id == after), 0)
+    page = offers[begin : begin + limit]
+    if len(offers) > begin + limit:
+        link_next(request, response, after=page[-1].id)
+    return [shown(offer) for offer in page]
+
+
+@router.get("/offers/{offer}")
+def show_offer(offer: forms.Id, with_: With) -> forms.OfferShown:
+    """One offer. Public."""
+    return shown(with_.registry.offer(offer))
+
+
+def shown(offer: Offer) -> forms.OfferShown:
+    terms = TERMS.dump_python(offer.terms, mode="json", exclude_none=True)
+    if offer.terms.expires is not None:
+        terms["expires"] = times.text(offer.terms.expires)
+    return forms.OfferShown(
+        id=offer.id,
+        organisation=offer.organisation,
+        profile=PROFILE.dump_python(offer.profile, mode="json", exclude_none=True),
+        terms=terms,
+        releases=[
+            forms.ReleaseShown(
+                id=release.id,
+                datastream=release.datastream.id,
+                profile=offer.profile.name,
+                topic=topics.live(offer.organisation, offer.id, release.datastream.id),
+            )
+            for release in offer.releases
+        ],
+    )
+
+
+def _terms(body: forms.NewTerms, now: int) -> Terms:
+    expires = times.parse(body.expires) if body.expires else None
+    if expires is not None and expires <= now:
+        raise Refused("expires_in_the_past", "terms/expires: expected a time that is still to come")
+    if len(body.purposes) > 1 and "any" in body.purposes:
+        raise Refused("purposes_contradict", 'terms/purposes: either ["any"] or a list of purposes')
+    return Terms(
+        licence=body.licence,
+        attribution=body.attribution,
+        purposes=tuple(body.purposes),
+        access=body.access,
+        expires=expires,
+        redistribution=body.redistribution,
+        price=body.price,
+    )
+
+
+def _release(offer: OfferId, datastream: Datastream, chosen: profile.Profile) -> Release:
+    digest = hashlib.sha256(f"{offer}/{datastream.stream}".encode()).hexdigest()
+    stream = identity(offer, datastream, chosen, shared=profile.may_share(chosen, datastream))
+    return Release(ReleaseId(f"release-{digest[:20]}"), offer, datastream, stream)

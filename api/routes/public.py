@@ -1,0 +1,99 @@
+"""What anyone may see: the ledger, the catalogue, the page and the probes; and metrics for the operator."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.catalogue import catalogue
+from api.errors import document
+from api.paging import link_next
+from api.services import Operator, With
+from broker.control import Ready
+from broker.errors import Unavailable
+from broker.registry.ledger import EntryFields
+
+router = APIRouter()
+
+ASSETS = {"app.js": "text/javascript; charset=utf-8", "style.css": "text/css; charset=utf-8"}
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@router.get("/", response_class=HTMLResponse, tags=["public"])
+def page() -> HTMLResponse:
+    """The page: datastreams with their last values, and the offers."""
+    return HTMLResponse(_asset("index.html"), headers=SECURITY)
+
+
+@router.get("/assets/{name}", include_in_schema=False)
+def asset(name: str) -> Response:
+    if name not in ASSETS:
+        return document(404, "Not found", "There is no such asset.")
+    return Response(_asset(name), media_type=ASSETS[name], headers=SECURITY)
+
+
+@router.get("/api/v1/ledger", tags=["public"])
+def ledger(
+    request: Request,
+    response: Response,
+    with_: With,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    after: Annotated[int, Query(ge=0, description="The seq of the last entry that you have")] = 0,
+) -> list[dict[str, Any]]:
+    """The public record, oldest first. Each entry carries the hash of the one before."""
+    entries: list[EntryFields] = with_.registry.ledger(after, limit)
+    if len(entries) == limit:
+        link_next(request, response, after=str(after + limit))
+    return [dict(entry) for entry in entries]
+
+
+@router.get("/catalog.jsonld", tags=["public"])
+def catalog(request: Request, with_: With) -> JSONResponse:
+    """The offers as a DCAT catalogue."""
+    organisations = {str(organisation.id): organisation for organisation in with_.registry.organisations()}
+    made = catalogue(str(request.base_url).rstrip("/"), with_.registry.offers(), organisations)
+    return JSONResponse(made, media_type="application/ld+json")
+
+
+@router.get("/healthz", response_class=PlainTextResponse, tags=["operation"])
+def healthz() -> str:
+    """This process answers."""
+    return "alive\n"
+
+
+@router.get("/readyz", response_class=PlainTextResponse, tags=["operation"])
+def readyz(with_: With) -> Response:
+    """Messages are taken in, kept, released and published."""
+    with_.registry.revision()
+    said = with_.keeper()
+    if said is None or said.trouble:
+        return document(503, "Not ready", said.trouble if said else "The keeper has not spoken lately.", reason="keeper")
+    try:
+        taking_in = msgspec.json.decode(with_.control.call(Ready()), type=bool)
+    except Unavailable as error:
+        return document(503, "Not ready", str(error), reason="broker")
+    if not taking_in:
+        return document(503, "Not ready", "The broker is not connected to Mosquitto (yet).", reason="mosquitto")
+    return PlainTextResponse("ready\n")
+
+
+@router.get("/metrics", response_class=PlainTextResponse, tags=["operation"])
+def metrics(_: Operator) -> Response:
+    """Prometheus metrics of all processes."""
+    collected = CollectorRegistry()
+    MultiProcessCollector(collected)  # type: ignore[no-untyped-call]  # prometheus_client's own gap
+    return Response(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
+
+
+def _asset(name: str) -> bytes:
+    return files("api").joinpath("page", name).read_bytes()

@@ -1,0 +1,70 @@
+"""The HTTP process, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+
+from api import errors
+from api.hub import Hub
+from api.routes import consumers, history, live, offers, owners, public
+from api.services import Services
+from broker import secrets
+from broker.control import Control
+from broker.home import Home
+from broker.mqtt.connection import Account
+from broker.opening import registry, released
+from broker.settings import Settings
+
+STOP_S = 3  # how long open streams may take to end when the process is told to stop
+
+
+def run_api(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    host, port = settings.http_address
+    uvicorn.run(
+        app(settings), host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOP_S, server_header=False
+    )
+
+
+def app(settings: Settings) -> FastAPI:
+    """The application over what the settings name."""
+    home = Home(settings.home)
+    login = secrets.load(home.logins)["mitoyen.read"]
+    host, port = settings.mqtt_address
+    services = Services(
+        registry=registry(settings, home),
+        released=released(settings, home),
+        control=Control(home.socket),
+        keeper_state=home.keeper_state,
+        mqtt=settings.mqtt_address,
+    )
+    hub = Hub()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        account = Account(host, port, login.client_id, login.username, login.password)
+        tasks = [
+            asyncio.create_task(hub.run(account), name="hub"),
+            asyncio.create_task(live.watch(services), name="watch"),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        services.registry.close()
+        services.released.close()
+
+    made = FastAPI(title="Mitoyen", version=version("mitoyen"), lifespan=lifespan)
+    made.state.services = services
+    made.state.hub = hub
+    errors.install(made)
+    for room in (owners, offers, consumers, history, live, public):
+        made.include_router(room.router)
+    return made

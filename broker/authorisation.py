@@ -1,0 +1,165 @@
+"""Who may do what over MQTT, as rules of Mosquitto's dynamic security plugin. Pure.
+
+One role an application and one rule an agreement, because `modifyRole` with the whole list of rules disconnects nobody and
+holds from the next delivery on, for queued and retained messages too. Everything that is not named here is denied.
+https://mosquitto.org/documentation/dynamic-security/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from broker import topics
+from broker.access import Permitted, permit
+from broker.model import Application, Gateway, MqttAccount
+from broker.registry.snapshot import Snapshot
+
+RuleKind: TypeAlias = Literal["publishClientSend", "publishClientReceive", "subscribePattern", "subscribeLiteral"]
+Command: TypeAlias = dict[str, object]
+OPEN = "open"
+"""The role of every application: what needs no agreement."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rule:
+    """`allow` for this kind of act on topics that match."""
+
+    kind: RuleKind
+    topic: str
+
+
+Rules: TypeAlias = frozenset[Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that Mosquitto is to know: each role's rules, and each client's roles."""
+
+    roles: Mapping[str, Rules]
+    clients: Mapping[str, frozenset[str]]
+
+
+OWN_ROLES: Mapping[str, Rules] = {
+    "mitoyen.ingest": frozenset(
+        {Rule("subscribeLiteral", topics.EVERY_INPUT), Rule("publishClientReceive", topics.EVERY_INPUT)}
+    ),
+    "mitoyen.live": frozenset(
+        {Rule("publishClientSend", topics.EVERY_LIVE), Rule("publishClientSend", topics.EVERY_RECEIPT)}
+    ),
+    "mitoyen.read": frozenset(
+        {Rule("subscribePattern", topics.EVERY_LIVE), Rule("publishClientReceive", topics.EVERY_LIVE)}
+    ),
+    "mitoyen.control": frozenset(
+        {
+            Rule("publishClientSend", topics.CONTROL),
+            Rule("publishClientReceive", topics.CONTROL_RESPONSE),
+            Rule("subscribeLiteral", topics.CONTROL_RESPONSE),
+        }
+    ),
+}
+"""Mitoyen's own clients, each with no more than its part needs; client and role have one name."""
+
+
+def policy(snapshot: Snapshot, now: int) -> Policy:
+    """What the registry's present state means for Mosquitto at `now` (ns since 1970)."""
+    roles: dict[str, Rules] = dict(OWN_ROLES)
+    clients = {name: frozenset({name}) for name in OWN_ROLES}
+    roles[OPEN] = frozenset(
+        _reads(offer.organisation, offer.id)
+        for offer in snapshot.offers.values()
+        if offer.terms.access == "open" and isinstance(permit(offer, None, now), Permitted)
+    )
+    for gateway in snapshot.gateways:
+        roles[gateway.account.username] = _of_gateway(gateway)
+        clients[gateway.account.username] = frozenset({gateway.account.username})
+    for application in snapshot.applications:
+        roles[application.account.username] = _of_application(application, snapshot, now)
+        clients[application.account.username] = frozenset({application.account.username, OPEN})
+    return Policy(roles, clients)
+
+
+def document(wanted: Policy, accounts: Iterable[MqttAccount]) -> dict[str, object]:
+    """The plugin's configuration file. `accounts` has one for every client of `wanted`."""
+    return {
+        "defaultACLAccess": {
+            "publishClientSend": False,
+            "publishClientReceive": False,
+            "subscribe": False,
+            "unsubscribe": True,
+        },
+        "clients": [
+            {
+                "username": account.username,
+                "password": account.password_hash,
+                "salt": account.salt,
+                "iterations": account.iterations,
+                "roles": _roles_of(wanted, account.username),
+            }
+            for account in accounts
+        ],
+        "groups": [],
+        "roles": [{"rolename": name, "acls": _acls(rules)} for name, rules in wanted.roles.items()],
+    }
+
+
+def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[Command]:
+    """The commands that lead from one policy to the other, what takes away first.
+
+    A client that is to be made needs its password in `passwords`; without, it is left out, so that it can't log in.
+    """
+    commands: list[Command] = []
+    for username in now.clients.keys() - wanted.clients.keys():
+        commands.append({"command": "deleteClient", "username": username})
+    for name in now.roles.keys() - wanted.roles.keys():
+        commands.append({"command": "deleteRole", "rolename": name})
+    for name, rules in wanted.roles.items():
+        if name not in now.roles:
+            commands.append({"command": "createRole", "rolename": name, "acls": _acls(rules)})
+        elif now.roles[name] != rules:
+            commands.append({"command": "modifyRole", "rolename": name, "acls": _acls(rules)})
+    for username in wanted.clients.keys() - now.clients.keys():
+        if username in passwords:
+            commands.append(
+                {
+                    "command": "createClient",
+                    "username": username,
+                    "password": passwords[username],
+                    "roles": _roles_of(wanted, username),
+                }
+            )
+    return commands
+
+
+def _of_gateway(gateway: Gateway) -> Rules:
+    receipts = topics.receipts(gateway.organisation, gateway.id)
+    return frozenset(
+        {
+            Rule("publishClientSend", topics.input_of_gateway(gateway.organisation, gateway.id)),
+            Rule("subscribeLiteral", receipts),
+            Rule("publishClientReceive", receipts),
+        }
+    )
+
+
+def _of_application(application: Application, snapshot: Snapshot, now: int) -> Rules:
+    may_read = frozenset(
+        _reads(offer.organisation, offer.id)
+        for agreement in snapshot.agreements_of(application.id)
+        if (offer := snapshot.offers.get(agreement.offer)) is not None
+        and isinstance(permit(offer, agreement, now), Permitted)
+    )
+    return may_read | {Rule("subscribePattern", topics.EVERY_LIVE)}
+
+
+def _reads(organisation: str, offer: str) -> Rule:
+    return Rule("publishClientReceive", topics.live_of_offer(organisation, offer))
+
+
+def _acls(rules: Rules) -> list[Command]:
+    return [{"acltype": rule.kind, "topic": rule.topic, "priority": 0, "allow": True} for rule in sorted(rules)]
+
+
+def _roles_of(wanted: Policy, username: str) -> list[Command]:
+    return [{"rolename": name, "priority": -1} for name in sorted(wanted.clients[username])]

@@ -1,0 +1,182 @@
+"""Keeping Mosquitto's rules as the registry says: the one client of its control topic.
+
+On every connection it asks what Mosquitto has and sends the difference, so that nothing depends on what was sent before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiomqtt
+import msgspec
+import structlog
+
+from broker import topics
+from broker.authorisation import Command, Policy, Rule, RuleKind, changes, policy
+from broker.errors import Unavailable
+from broker.mqtt.connection import Account
+from broker.registry.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+PATIENCE_S = 10  # Mosquitto rewrites its whole file at each change, 18 ms at 2,500 clients
+AT_ONCE = 200  # commands in one message: some 50 KB
+RETRY_S = 1.0  # how often a lost connection is tried again
+LONGEST_SLEEP_S = 3600.0  # an expiry is looked up again after this, should the clock have been set
+
+
+class _Acl(msgspec.Struct):
+    acltype: str
+    topic: str
+    allow: bool = True
+
+
+class _Role(msgspec.Struct):
+    rolename: str
+    acls: list[_Acl] = []
+
+
+class _Client(msgspec.Struct):
+    username: str
+    roles: list[_Role] = []
+
+
+class _Data(msgspec.Struct):
+    roles: list[_Role] = []
+    clients: list[_Client] = []
+
+
+class _Answer(msgspec.Struct):
+    command: str
+    error: str | None = None
+    data: _Data = msgspec.field(default_factory=_Data)
+
+
+class _Answers(msgspec.Struct):
+    responses: list[_Answer]
+
+
+@dataclass(slots=True)
+class _Session:
+    """A connection to the control topic; one request at a time."""
+
+    client: aiomqtt.Client
+    answers: asyncio.Queue[list[_Answer]]
+
+    async def send(self, commands: list[Command]) -> list[_Answer]:
+        """Raises Unavailable if Mosquitto refuses one or says nothing."""
+        answers: list[_Answer] = []
+        for at in range(0, len(commands), AT_ONCE):
+            chunk = commands[at : at + AT_ONCE]
+            await self.client.publish(topics.CONTROL, msgspec.json.encode({"commands": chunk}), qos=1)
+            answers += await asyncio.wait_for(self.answers.get(), PATIENCE_S)
+        refused = [f"{a.command}: {a.error}" for a in answers if a.error]
+        if refused:
+            raise Unavailable(f"Mosquitto refused {'; '.join(refused)[:300]}")
+        return answers
+
+    async def current(self) -> Policy:
+        """What Mosquitto has now."""
+        listed = await self.send(
+            [
+                {"command": "listRoles", "verbose": True, "count": -1},
+                {"command": "listClients", "verbose": True, "count": -1},
+            ]
+        )
+        roles = {r.rolename: frozenset(Rule(_kind(a.acltype), a.topic) for a in r.acls) for r in listed[0].data.roles}
+        clients = {c.username: frozenset(r.rolename for r in c.roles) for c in listed[1].data.clients}
+        return Policy(roles, clients)
+
+
+class Authority:
+    """Applies snapshots to Mosquitto."""
+
+    def __init__(self, load: Callable[[], Awaitable[Snapshot]]) -> None:
+        self._load = load
+        self._applied: Policy | None = None
+        self._session: _Session | None = None
+        self._alone = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    async def run(self, account: Account) -> None:
+        """Hold the connection, and end by itself what expires, until cancelled."""
+        while True:
+            try:
+                async with _connected(account) as session, asyncio.TaskGroup() as tasks:
+                    listening = tasks.create_task(_listen(session), name="authority listens")
+                    self._session, self._applied = session, await session.current()
+                    await self.apply(await self._load(), {})
+                    self.ready.set()
+                    log.info("authority_connected")
+                    watching = tasks.create_task(self._expire(), name="authority expires")
+                    await listening
+                    watching.cancel()
+            except* (aiomqtt.MqttError, Unavailable, TimeoutError, msgspec.DecodeError) as errors:
+                log.warning("authority_not_connected", reason=str(errors.exceptions[0]))
+            finally:
+                self._session = None
+                self.ready.clear()
+            await asyncio.sleep(RETRY_S)
+
+    async def apply(self, snapshot: Snapshot, passwords: Mapping[str, str]) -> None:
+        """Bring Mosquitto to `snapshot`; when it returns the next delivery is decided by it. Raises Unavailable."""
+        async with self._alone:
+            if self._session is None or self._applied is None:
+                raise Unavailable("the connection to Mosquitto's control topic is down")
+            wanted = policy(snapshot, time.time_ns())
+            commands = changes(self._applied, wanted, passwords)
+            if commands:
+                try:
+                    await self._session.send(commands)
+                except (aiomqtt.MqttError, TimeoutError) as error:
+                    raise Unavailable(f"Mosquitto did not answer: {error}") from error
+                made = frozenset(passwords) | frozenset(self._applied.clients)
+                clients = {name: roles for name, roles in wanted.clients.items() if name in made}
+                self._applied = Policy(wanted.roles, clients)
+        self._changed.set()
+
+    async def _expire(self) -> None:
+        while True:
+            self._changed.clear()
+            snapshot = await self._load()
+            due = snapshot.next_expiry(time.time_ns())
+            sleep_s = LONGEST_SLEEP_S if due is None else max(0.0, (due - time.time_ns()) / 1e9)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(sleep_s, LONGEST_SLEEP_S))
+                continue
+            await self.apply(await self._load(), {})
+
+
+@asynccontextmanager
+async def _connected(account: Account) -> AsyncIterator[_Session]:
+    client = aiomqtt.Client(
+        account.host,
+        account.port,
+        username=account.username,
+        password=account.password,
+        identifier=account.client_id,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        timeout=PATIENCE_S,
+    )
+    async with client:
+        await client.subscribe(topics.CONTROL_RESPONSE, qos=1)
+        yield _Session(client, asyncio.Queue())
+
+
+async def _listen(session: _Session) -> None:
+    async for message in session.client.messages:
+        assert isinstance(message.payload, bytes)
+        session.answers.put_nowait(msgspec.json.decode(message.payload, type=_Answers).responses)
+
+
+def _kind(acltype: str) -> RuleKind:
+    known: tuple[RuleKind, ...] = ("publishClientSend", "publishClientReceive", "subscribePattern", "subscribeLiteral")
+    for kind in known:
+        if kind == acltype:
+            return kind
+    raise Unavailable(f"Mosquitto has a rule of an unknown kind, {acltype}")

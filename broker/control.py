@@ -1,0 +1,113 @@
+"""The narrow local door between the broker and the HTTP side: four calls over a Unix socket, one JSON object a line.
+
+It exists so that the process which serves the public holds neither raw data nor power over Mosquitto. The socket lies in
+a folder of mode 0700; whoever can open it is this home's own user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import structlog
+
+from broker.errors import MitoyenError, Unavailable
+
+log = structlog.get_logger()
+
+PATIENCE_S = 15.0  # the longest that the broker may take to answer: Mosquitto's own patience and a little more
+LONGEST_LINE = 8 << 20  # a thousand refusals of a kilobyte, with room
+
+
+class Changed(msgspec.Struct, tag="changed"):
+    """The registry changed: follow it. Answered when the next delivery is decided by it."""
+
+    passwords: dict[str, str] = {}
+    """Of MQTT clients that are new, since only their hashes are kept."""
+
+
+class GatewayStatus(msgspec.Struct, tag="gateway"):
+    organisation: str
+    gateway: str
+
+
+class Refusals(msgspec.Struct, tag="refusals"):
+    organisation: str
+    gateway: str
+    limit: int
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """Whether messages are taken in and published."""
+
+
+Call: TypeAlias = Changed | GatewayStatus | Refusals | Ready
+Serve: TypeAlias = Callable[[Call], Awaitable[object]]
+
+
+class _Reply(msgspec.Struct):
+    answer: msgspec.Raw = msgspec.Raw(b"null")
+    error: str | None = None
+
+
+async def serve(path: Path, answer: Serve) -> None:
+    """Answer calls until cancelled."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError), contextlib.closing(writer):
+            while line := await reader.readline():
+                writer.write(msgspec.json.encode(await _reply(line, answer)) + b"\n")
+                await writer.drain()
+
+    path.unlink(missing_ok=True)
+    with _short(path) as short:
+        server = await asyncio.start_unix_server(talk, short, limit=LONGEST_LINE)
+    async with server:
+        await server.serve_forever()
+
+
+async def _reply(line: bytes, answer: Serve) -> _Reply:
+    try:
+        called = msgspec.json.decode(line, type=Call)
+        return _Reply(msgspec.Raw(msgspec.json.encode(await answer(called))))
+    except (MitoyenError, msgspec.DecodeError, TimeoutError) as error:
+        log.warning("control_call_failed", reason=str(error))
+        return _Reply(error=str(error) or type(error).__name__)
+
+
+class Control:
+    """The calling side; blocking, from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def call(self, what: Call) -> msgspec.Raw:
+        """The answer's JSON. Raises Unavailable when the broker does not answer, or can't do it."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection, _short(self._path) as short:
+                connection.settimeout(PATIENCE_S)
+                connection.connect(short)
+                connection.sendall(msgspec.json.encode(what) + b"\n")
+                with connection.makefile("rb") as answers:
+                    reply = msgspec.json.decode(answers.readline(), type=_Reply)
+        except (OSError, msgspec.DecodeError) as error:
+            raise Unavailable(f"the broker does not answer: {error}") from error
+        if reply.error is not None:
+            raise Unavailable(f"the broker could not do it: {reply.error}")
+        return reply.answer
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of the socket below the 108 bytes that Linux allows, however deep the home lies."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

@@ -1,0 +1,195 @@
+"""Taking messages in: decode, check, journal, acknowledge. In that order, which is the promise.
+
+Mosquitto never makes a QoS 1 publisher wait and drops what it can't hold, so this path waits for nothing but the journal:
+stores and applications are served from there, each at its own pace. The commit is made on the event loop's own thread: there
+is nothing better to do until it is done, and handing it to another thread costs as much as the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from broker import topics
+from broker.entry import KEPT_PAYLOAD, Entry, Refusal
+from broker.errors import JournalFull, Unavailable
+from broker.journal import Batch, Journal, Untimed
+from broker.metrics import BATCHES, COMMIT, JOURNAL_FULL, RECORDS_ACCEPTED, RECORDS_REFUSED
+from broker.mqtt import codec, connection
+from broker.mqtt.codec import Message
+from broker.mqtt.connection import Account, Connection
+from broker.routes import NOWHERE, Routes
+from broker.validate import validate
+
+log = structlog.get_logger()
+
+SESSION_EXPIRY_S = 7 * 86_400  # a broker that is down over a long weekend finds what Mosquitto kept for it
+RETRY_S = 1.0  # how often a connection or a full journal is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """The bounds of a batch, and how far a device's clock may run ahead."""
+
+    batch_records: int
+    batch_delay_s: float
+    ahead: int
+    """ns."""
+
+
+class Ingest:
+    """The one reader of `in/#`. `on_batch` gets every batch that was journalled; `places` what to keep with it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        settings: IngestSettings,
+        *,
+        on_batch: Callable[[Batch], None],
+        places: Callable[[], dict[str, int]],
+    ) -> None:
+        self.routes: Routes = NOWHERE
+        self._journal = journal
+        self._settings = settings
+        self._on_batch = on_batch
+        self._places = places
+        self._connection: Connection | None = None
+        self._subscribed = False
+        self._entries: list[Entry] = []
+        self._packet_ids: list[int] = []
+        self._records = 0
+        self._flush: asyncio.Handle | None = None
+        self._last_arrival = 0
+        self._messages = journal.place("messages")
+        self._untimed = journal.untimed()
+        self._new_untimed: dict[int, Untimed] = {}
+
+    @property
+    def connected(self) -> bool:
+        return self._subscribed
+
+    async def run(self, account: Account) -> None:
+        """Take messages in until cancelled, connecting again whenever the connection is lost."""
+        while True:
+            try:
+                async with connection.connect(account, self._take, session_expiry_s=SESSION_EXPIRY_S) as self._connection:
+                    await self._connection.subscribe([topics.EVERY_INPUT])
+                    self._subscribed = True
+                    log.info("ingest_connected")
+                    await self._connection.lost
+                log.warning("ingest_connection_lost")
+            except (Unavailable, TimeoutError) as error:
+                log.warning("ingest_not_connected", reason=str(error))
+            finally:
+                self._forget_pending()
+            await asyncio.sleep(RETRY_S)
+
+    def _take(self, messages: list[Message]) -> None:
+        now = time.time_ns()
+        for message in messages:
+            entry = self._understand(message, now)
+            self._entries.append(entry)
+            if message.packet_id:
+                self._packet_ids.append(message.packet_id)
+            self._records += len(entry.points) + len(entry.refusals)
+            self._messages += 1
+        if self._records >= self._settings.batch_records:
+            self._commit()
+        elif self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(self._settings.batch_delay_s, self._commit)
+
+    def _understand(self, message: Message, now: int) -> Entry:
+        topic = message.topic.decode(errors="replace")
+        arrived = self._last_arrival = max(now, self._last_arrival + 1)  # no two messages arrive at one time
+        respond, refusal = _response(message, topic)
+        route = self.routes.by_topic.get(topic)
+        if refusal is None and route is None:
+            refusal = _unknown(topic)
+        if refusal is not None or route is None:
+            refused = [Refusal(0, refusal or "")]
+            return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
+        decoded = route.decode(message.payload, route.datastream.kind, arrived)
+        if decoded.untimed and message.packet_id:
+            arrived = self._first_arrival(message, arrived)
+            decoded = route.decode(message.payload, route.datastream.kind, arrived)
+        points, refusals = validate(decoded, route.datastream, arrived, self._settings.ahead)
+        self._last_arrival = max(self._last_arrival, arrived + len(points))
+        kept = message.payload[: KEPT_PAYLOAD + 1] if refusals else b""
+        return Entry(topic, arrived, points, refusals, kept, respond, message.correlation)
+
+    def _first_arrival(self, message: Message, arrived: int) -> int:
+        """When this message came first: now, or before if it is delivered once more."""
+        digest = zlib.crc32(message.payload, zlib.crc32(message.topic))
+        known = self._untimed.get(message.packet_id)
+        recent = known is not None and self._messages - known.number < 2 * codec.RECEIVE_MAXIMUM
+        if known is not None and recent and message.duplicate and known.digest == digest:
+            return known.arrived
+        self._new_untimed[message.packet_id] = Untimed(digest, arrived, self._messages)
+        return arrived
+
+    def _commit(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        if not self._entries or self._connection is None:
+            return
+        places = {**self._places(), "messages": self._messages}
+        began = time.perf_counter()
+        try:
+            batch = self._journal.append(self._entries, places, self._new_untimed)
+        except JournalFull as error:
+            JOURNAL_FULL.inc()
+            log.error("journal_full", reason=str(error))
+            self._connection.pause()
+            self._flush = asyncio.get_running_loop().call_later(RETRY_S, self._commit)
+            return
+        COMMIT.observe(time.perf_counter() - began)
+        self._untimed |= self._new_untimed
+        self._acknowledge()
+        self._count(batch)
+        self._on_batch(batch)
+
+    def _acknowledge(self) -> None:
+        assert self._connection is not None
+        packet_ids = self._packet_ids
+        self._entries, self._packet_ids, self._records, self._new_untimed = [], [], 0, {}
+        if not self._connection.lost.done():
+            self._connection.acknowledge(packet_ids)
+            self._connection.resume()
+
+    def _count(self, batch: Batch) -> None:
+        BATCHES.inc()
+        RECORDS_ACCEPTED.inc(sum(len(entry.points) for entry in batch.entries))
+        RECORDS_REFUSED.inc(sum(len(entry.refusals) for entry in batch.entries))
+
+    def _forget_pending(self) -> None:
+        # not acknowledged, so Mosquitto delivers it again
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        self._entries, self._packet_ids, self._records, self._new_untimed = [], [], 0, {}
+        self._connection = None
+        self._subscribed = False
+
+
+def _response(message: Message, topic: str) -> tuple[str, str | None]:
+    """The topic for the receipt, empty if none was asked for; and why it is no good, if it is not."""
+    if message.response_topic is None:
+        return "", None
+    whose = topics.source(topic)
+    asked = message.response_topic.decode(errors="replace")
+    if whose is not None and asked == topics.receipts(whose.organisation, whose.gateway):
+        return asked, None
+    return "", f"response topic {asked[:100]!r}: expected ack/{{organisation}}/{{gateway}} of the publisher"
+
+
+def _unknown(topic: str) -> str:
+    whose = topics.source(topic)
+    if whose is None:
+        return "topic: expected in/{organisation}/{gateway}/{datastream}"
+    return f"unknown datastream {whose.datastream[:80]!r}: register it for this gateway first"

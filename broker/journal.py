@@ -1,0 +1,241 @@
+"""The journal: what was acknowledged, in the order it came, on disk. One SQLite file, WAL, synchronous=FULL.
+
+Everything else is driven from it: live releases and receipts from the memory of what was just written, the stores from
+their own place in it, also after a crash. The process that takes messages in is its only writer; others read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from broker.entry import Entry, shown
+from broker.errors import JournalFull, Unavailable
+from broker.topics import source
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Entry]).decode
+
+KEPT_REFUSALS = 1_000
+"""A gateway's newest refusals that are kept: a day of one a minute, and at most 2 MB."""
+_SCHEMA = """
+create table if not exists batches (seq integer primary key, body blob not null);
+create table if not exists places (name text primary key, seq integer not null) without rowid;
+create table if not exists gateways (
+    organisation text, gateway text, accepted integer not null, refused integer not null, last_seen integer not null,
+    primary key (organisation, gateway)) without rowid;
+create table if not exists refusals (
+    id integer primary key, organisation text not null, gateway text not null, time integer not null,
+    topic text not null, place integer not null, reason text not null, payload text not null, encoding text);
+create table if not exists untimed (
+    packet_id integer primary key, digest integer not null, arrived integer not null, number integer not null);
+create index if not exists refusals_of_gateway on refusals (organisation, gateway, id);
+"""
+
+
+class Batch(NamedTuple):
+    """What was written in one go."""
+
+    seq: int
+    """Counts from 1 without gaps."""
+    entries: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCounts:
+    """Records of a gateway, since it exists. `last_seen`: ns since 1970, or None."""
+
+    accepted: int = 0
+    refused: int = 0
+    last_seen: int | None = None
+
+
+class RefusedMessage(NamedTuple):
+    """A refusal as it is kept for the owner."""
+
+    time: int
+    topic: str
+    place: int
+    """The record's place in the pack."""
+    reason: str
+    payload: str
+    encoding: str | None
+
+
+class Untimed(NamedTuple):
+    """How a message without times is recognised when it is delivered once more."""
+
+    digest: int
+    """CRC-32 of topic and payload."""
+    arrived: int
+    """When (ns) it came first, which is the time of its records."""
+    number: int
+    """How many messages had come before it."""
+
+
+class Journal:
+    """The writer's side. Calls block for a commit, 0.5 ms on an SSD; one thread."""
+
+    def __init__(self, path: Path, *, limit_bytes: int) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
+        self._db.execute("pragma auto_vacuum = none")
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+        self._page = int(self._db.execute("pragma page_size").fetchone()[0])
+        self._limit = limit_bytes
+        last = self._db.execute("select max(seq) from batches").fetchone()[0]
+        behind = self._db.execute("select max(seq) from places").fetchone()[0]
+        self.last = max(last or 0, behind or 0)
+        """The number of the newest batch."""
+        self._trimmed = 0
+
+    def append(self, entries: list[Entry], places: dict[str, int], untimed: dict[int, Untimed]) -> Batch:
+        """Write a batch, the readers' places and the untimed messages by packet id; when it returns, all are on disk.
+
+        Raises JournalFull, and then nothing was written.
+        """
+        if self.used_bytes() >= self._limit:
+            raise JournalFull(f"the journal holds its limit of {self._limit} bytes")
+        batch = Batch(self.last + 1, entries)
+        try:
+            self._db.execute("begin immediate")
+            self._db.execute("insert into batches values (?, ?)", (batch.seq, _encode(entries)))
+            self._count(entries)
+            self._place(places)
+            if untimed:
+                self._db.executemany("insert or replace into untimed values (?, ?, ?, ?)", [(i, *u) for i, u in untimed.items()])
+            self._db.execute("commit")
+        except sqlite3.OperationalError as error:
+            self._undo()
+            raise JournalFull(f"the journal can't be written: {error}") from error
+        self.last = batch.seq
+        return batch
+
+    def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
+        """The batches after this number, oldest first, some megabytes at most."""
+        return _read(self._db, after, most_bytes)
+
+    def place(self, name: str) -> int:
+        """The last batch that reader `name` is done with; 0 if none."""
+        found = self._db.execute("select seq from places where name = ?", (name,)).fetchone()
+        return found[0] if found else 0
+
+    def keep_places(self, places: dict[str, int]) -> None:
+        """Write the readers' places now."""
+        self._db.execute("begin immediate")
+        self._place(places)
+        self._db.execute("commit")
+
+    def trim(self, upto: int, *, most: int = 1_000) -> None:
+        """Forget batches up to this number, a few at a time so that nobody waits for it."""
+        upto = min(upto, self._trimmed + most) if self._trimmed else upto
+        if upto > self._trimmed:
+            self._db.execute("delete from batches where seq <= ?", (upto,))
+            self._trimmed = upto
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that are in use."""
+        pages = self._db.execute("pragma page_count").fetchone()[0] - self._db.execute("pragma freelist_count").fetchone()[0]
+        return int(pages) * self._page
+
+    def counts(self, organisation: str, gateway: str) -> GatewayCounts:
+        found = self._db.execute(
+            "select accepted, refused, last_seen from gateways where organisation = ? and gateway = ?", (organisation, gateway)
+        ).fetchone()
+        return GatewayCounts(*found) if found else GatewayCounts()
+
+    def refusals(self, organisation: str, gateway: str, limit: int) -> list[RefusedMessage]:
+        """The newest first."""
+        rows = self._db.execute(
+            "select time, topic, place, reason, payload, encoding from refusals "
+            "where organisation = ? and gateway = ? order by id desc limit ?",
+            (organisation, gateway, limit),
+        )
+        return [RefusedMessage(*row) for row in rows]
+
+    def untimed(self) -> dict[int, Untimed]:
+        """By packet id, the messages without times that may be delivered once more."""
+        rows = self._db.execute("select packet_id, digest, arrived, number from untimed")
+        return {packet_id: Untimed(*rest) for packet_id, *rest in rows}
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _count(self, entries: list[Entry]) -> None:
+        totals: dict[tuple[str, str], list[int]] = {}
+        for entry in entries:
+            whose = source(entry.topic)
+            if whose is None:
+                continue
+            total = totals.setdefault(whose[:2], [0, 0, 0])
+            total[0] += len(entry.points)
+            total[1] += len(entry.refusals)
+            total[2] = max(total[2], entry.arrived)
+            if entry.refusals:
+                self._keep_refusals(whose[:2], entry)
+        self._db.executemany(
+            "insert into gateways values (?, ?, ?, ?, ?) on conflict do update set accepted = accepted + excluded.accepted,"
+            " refused = refused + excluded.refused, last_seen = max(last_seen, excluded.last_seen)",
+            [(*whose, *total) for whose, total in totals.items()],
+        )
+
+    def _keep_refusals(self, whose: tuple[str, str], entry: Entry) -> None:
+        payload, encoding = shown(entry.payload)
+        rows = [
+            (*whose, entry.arrived, entry.topic, refusal.index, refusal.reason, payload, encoding)
+            for refusal in entry.refusals[:KEPT_REFUSALS]
+        ]
+        self._db.executemany(
+            "insert into refusals (organisation, gateway, time, topic, place, reason, payload, encoding) values (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._db.execute(
+            "delete from refusals where organisation = ?1 and gateway = ?2 and id <= (select id from refusals"
+            " where organisation = ?1 and gateway = ?2 order by id desc limit 1 offset ?3)",
+            (*whose, KEPT_REFUSALS),
+        )
+
+    def _place(self, places: dict[str, int]) -> None:
+        self._db.executemany("insert or replace into places values (?, ?)", list(places.items()))
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+
+
+class JournalReader:
+    """Another process's side: reads only."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+
+    def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
+        """The batches after this number, oldest first; none while there is no journal yet. Raises Unavailable."""
+        try:
+            if self._db is None:
+                if not self._path.exists():
+                    return []
+                self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+            return _read(self._db, after, most_bytes)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the journal can't be read: {error}") from error
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+
+
+def _read(db: sqlite3.Connection, after: int, most_bytes: int) -> list[Batch]:
+    batches, size = [], 0
+    for seq, body in db.execute("select seq, body from batches where seq > ? order by seq", (after,)):
+        batches.append(Batch(seq, _decode(body)))
+        size += len(body)
+        if size >= most_bytes:
+            break
+    return batches

@@ -1,0 +1,318 @@
+"""The loop that keeps: read the journal, write raw, write what is released, close windows, go on.
+
+One thread and one order, so that nothing races: a batch is in the raw store before its releases, and a window is
+computed from the raw store, where each point is once. Every step may be done twice without harm.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from broker import times
+from broker.entry import Entry
+from broker.errors import StoreRejected, StoreUnavailable, Unavailable
+from broker.journal import Batch, JournalReader
+from broker.keeper import state
+from broker.keeper.plan import Feed, Plan, compile_plan
+from broker.keeper.progress import Backfill, Progress, Window
+from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
+from broker.points import Point, Row
+from broker.privacy import pseudonymise
+from broker.privacy.aggregate import aggregate, start_of
+from broker.privacy.keys import PseudonymKeys
+from broker.registry.registry import Registry
+from broker.release import begins, pointwise
+from broker.store.protocol import Store
+
+log = structlog.get_logger()
+
+REST_S = 0.05  # how long it waits when there is nothing to do: the delay of history behind live
+RETRY_S = (0.2, 5.0)  # first and longest pause after a store did not answer
+WINDOWS_AT_ONCE = 500  # released between two looks at the journal
+CHUNK = 5_000  # points read at once when a stream is filled with what was stored before it
+SPEAK_S = 0.5  # how often its state is told
+SLACK = times.MINUTE  # a past epoch's secret is kept this much longer, for whoever is behind
+
+
+class LivePublisher(Protocol):
+    """What publishes windows."""
+
+    def publish(self, feed: Feed, point: Point) -> None: ...
+    def wants_retained(self) -> bool: ...
+    def forward(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSettings:
+    lateness: int
+    """How long (ns) after a window's end records of it are waited for."""
+
+
+class Keeper:
+    """Owns the stores' writing side."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        journal: JournalReader,
+        progress: Progress,
+        raw: Store,
+        released: Store,
+        keys: PseudonymKeys,
+        live: LivePublisher,
+        state_file: Path,
+        settings: KeeperSettings,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._progress = progress
+        self._raw = raw
+        self._released = released
+        self._keys = keys
+        self._live = live
+        self._state_file = state_file
+        self._settings = settings
+        self._clock = clock
+        self._plan = Plan({}, {})
+        self._revision = -1
+        self._through = 0
+        self._spoke = 0.0
+        self._newest: dict[str, int] = {}
+        self._swept = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep until told to stop."""
+        pause = RETRY_S[0]
+        while not stop.is_set():
+            try:
+                rested = not self.step()
+                pause = RETRY_S[0]
+                if rested:
+                    stop.wait(REST_S)
+            except (StoreUnavailable, Unavailable) as error:
+                STORE_FAILED.inc()
+                log.warning("keeper_waits", reason=str(error), pause_s=pause)
+                self._speak(trouble=str(error), force=True)
+                stop.wait(pause)
+                pause = min(pause * 2, RETRY_S[1])
+
+    def step(self) -> bool:
+        """Do the next thing; whether there was any. Raises StoreUnavailable and Unavailable, and can then be called again."""
+        asked = self._clock()
+        batches = self._journal.read(self._progress.place)
+        self._follow_registry()
+        for batch in batches:
+            self._close_due(batch.entries[0].arrived)
+        if batches:
+            self._keep(batches)
+            self._through = batches[-1].entries[-1].arrived
+        else:
+            self._through = asked
+            self._close_due(asked)
+        BEHIND.set(len(batches))
+        busy = self._backfill() or bool(batches)
+        if self._live.wants_retained():
+            self._publish_retained()
+        self._live.forward()
+        self._destroy_keys(asked)
+        self._speak()
+        return busy
+
+    # --- what came in
+
+    def _keep(self, batches: list[Batch]) -> None:
+        entries = [entry for batch in batches for entry in batch.entries if entry.points]
+        raw: list[Row] = []
+        released: list[Row] = []
+        touched: set[Window] = set()
+        for entry in entries:
+            found = self._plan.by_topic.get(entry.topic)
+            if found is None:
+                continue  # its datastream was deleted meanwhile
+            stream, feeds = found
+            raw.extend(Row(stream, point) for point in entry.points)
+            for feed in feeds:
+                if feed.aggregate is None:
+                    released.extend(self._show(feed, entry))
+                else:
+                    touched.update(self._windows(feed, entry))
+        STORED.inc(self._write(self._raw, raw))
+        RELEASED.inc(self._write(self._released, released))
+        self._progress.advance(batches[-1].seq, touched)
+
+    def _show(self, feed: Feed, entry: Entry) -> Iterator[Row]:
+        shown = feed.shown_by[0]
+        outcome = pointwise(shown.release, shown.offer, entry.points, entry.arrived, self._keys.key, self._settings.lateness)
+        _withheld(outcome.withheld)
+        return (Row(feed.stream, point) for point in outcome.points)
+
+    def _windows(self, feed: Feed, entry: Entry) -> Iterator[Window]:
+        operator = feed.aggregate
+        assert operator is not None
+        length = operator.window_ns
+        start = begins(feed.shown_by[0].release, feed.shown_by[0].offer)
+        for point in entry.points:
+            first = start_of(point.time, length)
+            due = first + length + self._settings.lateness
+            if start is not None and first < start:
+                _withheld({"before_offer": 1})
+            elif start is not None and entry.arrived >= due:
+                _withheld({"late": 1})  # a window of personal data is never opened again
+            else:
+                yield Window(feed.stream, first, due)
+
+    def _write(self, store: Store, rows: list[Row]) -> int:
+        if not rows:
+            return 0
+        try:
+            store.write(rows)
+        except StoreRejected as error:
+            STORE_REJECTED.inc(len(error.rows))
+            log.error("store_rejected_points", count=len(error.rows), reason=error.reason)
+            self._progress.reject((r.stream, r.point.time, r.point.key, error.reason) for r in error.rows)
+            return len(rows) - len(error.rows)
+        return len(rows)
+
+    # --- windows
+
+    def _close_due(self, clock: int) -> None:
+        while windows := self._progress.due(clock, WINDOWS_AT_ONCE):
+            for window in windows:
+                feed = self._plan.by_stream.get(window.stream)
+                if feed is not None:
+                    self._release_window(feed, window)
+            self._progress.close_windows(windows)
+
+    def _release_window(self, feed: Feed, window: Window) -> None:
+        operator = feed.aggregate
+        assert operator is not None
+        end = window.start + operator.window_ns
+        sealed = begins(feed.shown_by[0].release, feed.shown_by[0].offer) is not None
+        if sealed and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
+            return  # released before a crash that came before this was noted; it stays as it was
+        points = _all(self._raw, feed.datastream.stream, window.start, end)
+        for point in self._aggregated(feed, points):
+            if point.time > self._newest.get(feed.stream, point.time - 1):
+                self._newest[feed.stream] = point.time
+                self._live.publish(feed, point)
+
+    def _aggregated(self, feed: Feed, points: list[Point]) -> list[Point]:
+        operator = feed.aggregate
+        assert operator is not None
+        windows = aggregate(points, operator, tags=feed.datastream.kind == "rfid")
+        _withheld(windows.withheld)
+        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in windows.points]))
+        return windows.points
+
+    # --- what was stored before an offer
+
+    def _follow_registry(self) -> None:
+        if self._registry.revision() == self._revision:
+            return
+        snapshot = self._registry.snapshot()
+        self._plan, self._revision = compile_plan(snapshot), snapshot.revision
+        for stream in self._plan.by_stream.keys() - self._progress.known_streams():
+            feed = self._plan.by_stream[stream]
+            covered = begins(feed.shown_by[0].release, feed.shown_by[0].offer) is None
+            self._progress.begin_backfill(stream, done=not covered)
+        latest = self._released.latest([f.stream for f in self._plan.by_stream.values() if f.aggregate is not None])
+        self._newest |= {stream: point.time for stream, point in latest.items()}
+
+    def _backfill(self) -> bool:
+        """Fill a chunk of the first stream that lacks what was stored before it; whether there was one."""
+        for backfill in self._progress.backfills():
+            feed = self._plan.by_stream.get(backfill.stream)
+            if feed is None:
+                self._progress.keep_backfill(backfill, done=True)
+                continue
+            done = self._copy(feed, backfill) if feed.aggregate is None else self._aggregate_past(feed, backfill)
+            self._progress.keep_backfill(backfill, done=done)
+            return True
+        return False
+
+    def _copy(self, feed: Feed, backfill: Backfill) -> bool:
+        after = (backfill.position, backfill.key)
+        points = self._raw.read(feed.datastream.stream, times.EARLIEST, times.LATEST, after=after, limit=CHUNK)
+        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in points]))
+        if points:
+            backfill.position, backfill.key = points[-1].cursor
+        return len(points) < CHUNK
+
+    def _aggregate_past(self, feed: Feed, backfill: Backfill) -> bool:
+        operator = feed.aggregate
+        assert operator is not None
+        length = operator.window_ns
+        begin = max(backfill.position, times.EARLIEST)
+        points = self._raw.read(feed.datastream.stream, begin, times.LATEST, limit=CHUNK)
+        if not points:
+            self._publish_newest(feed)
+            return True
+        last = start_of(points[-1].time, length)
+        if len(points) == CHUNK and last > start_of(points[0].time, length):
+            points = [p for p in points if p.time < last]  # the last window may go on after this chunk
+        else:
+            points += _all(self._raw, feed.datastream.stream, points[-1].time, last + length, after=points[-1].cursor)
+            last += length
+        now = self._clock()
+        closed = [p for p in points if start_of(p.time, length) + length + self._settings.lateness <= now]
+        if len(closed) < len(points):
+            starts = {start_of(p.time, length) for p in points[len(closed) :]}
+            self._progress.touch([Window(feed.stream, s, s + length + self._settings.lateness) for s in starts])
+        self._aggregated(feed, closed)
+        backfill.position = last
+        return False
+
+    def _publish_newest(self, feed: Feed) -> None:
+        for point in self._released.latest([feed.stream]).values():
+            if point.time > self._newest.get(feed.stream, point.time - 1):
+                self._newest[feed.stream] = point.time
+                self._live.publish(feed, point)
+
+    # --- the rest
+
+    def _publish_retained(self) -> None:
+        windowed = {stream: feed for stream, feed in self._plan.by_stream.items() if feed.aggregate is not None}
+        for stream, point in self._released.latest(windowed).items():
+            self._live.publish(windowed[stream], point)
+
+    def _destroy_keys(self, now: int) -> None:
+        if now - self._swept < SLACK:
+            return
+        self._swept = now
+        behind = min(now, self._through) - SLACK - self._settings.lateness
+        for feed in self._plan.by_stream.values():
+            for shown in feed.shown_by:
+                operator = shown.offer.profile.pseudonymise
+                if operator is not None:
+                    before = pseudonymise.epoch_of(behind, operator.rotate_ns)
+                    KEYS_DESTROYED.inc(self._keys.destroy(shown.offer.id, before))
+
+    def _speak(self, trouble: str = "", *, force: bool = False) -> None:
+        if not force and time.monotonic() - self._spoke < SPEAK_S:
+            return
+        self._spoke = time.monotonic()
+        waiting = tuple(backfill.stream for backfill in self._progress.backfills())
+        state.write(self._state_file, state.KeeperState(time.time_ns(), self._through, waiting, trouble))
+
+
+def _all(store: Store, stream: str, start: int, end: int, after: tuple[int, str] | None = None) -> list[Point]:
+    points: list[Point] = []
+    while chunk := store.read(stream, start, end, after=points[-1].cursor if points else after, limit=CHUNK):
+        points.extend(chunk)
+        if len(chunk) < CHUNK:
+            break
+    return points
+
+
+def _withheld(reasons: dict[str, int]) -> None:
+    for reason, count in reasons.items():
+        WITHHELD.labels(reason).inc(count)

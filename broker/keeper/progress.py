@@ -1,0 +1,121 @@
+"""How far the keeper came: its place in the journal, the windows that are open, and what is still to be backfilled."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_SCHEMA = """
+create table if not exists place (seq integer not null);
+insert into place select 0 where not exists (select 1 from place);
+create table if not exists windows (stream text, start integer, due integer not null, primary key (stream, start)) without rowid;
+create index if not exists windows_due on windows (due);
+create table if not exists backfills (stream text primary key, position integer not null, key text not null, done integer not null)
+    without rowid;
+create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
+"""
+
+
+class Window(NamedTuple):
+    """A window that has points which are not released yet."""
+
+    stream: str
+    start: int
+    due: int
+    """When (ns) it is to be released."""
+
+
+@dataclass(slots=True)
+class Backfill:
+    """A released stream that does not yet hold what was stored before it."""
+
+    stream: str
+    position: int
+    key: str
+
+
+class Progress:
+    """One SQLite file; the keeper is its only writer."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+        self.place: int = self._db.execute("select seq from place").fetchone()[0]
+        self._open: set[tuple[str, int]] = set(self._db.execute("select stream, start from windows"))
+        self._earliest: int | None = self._db.execute("select min(due) from windows").fetchone()[0]
+
+    def advance(self, place: int, touched: Iterable[Window]) -> None:
+        """The stores hold everything up to batch `place`; these windows have something new."""
+        new = [w for w in touched if (w.stream, w.start) not in self._open]
+        self._db.execute("begin immediate")
+        self._db.executemany("insert or ignore into windows values (?, ?, ?)", new)
+        self._db.execute("update place set seq = ?", (place,))
+        self._db.execute("commit")
+        self.place = place
+        self._opened(new)
+
+    def touch(self, windows: Iterable[Window]) -> None:
+        self.advance(self.place, windows)
+
+    def due(self, clock: int, most: int) -> list[Window]:
+        """The windows that are to be released by `clock` (ns), the earliest first."""
+        if self._earliest is None or self._earliest > clock:
+            return []
+        rows = self._db.execute("select stream, start, due from windows where due <= ? order by due limit ?", (clock, most))
+        return [Window(*row) for row in rows]
+
+    def close_windows(self, windows: Iterable[Window]) -> None:
+        """These are released or withheld."""
+        gone = [(w.stream, w.start) for w in windows]
+        self._db.execute("begin immediate")
+        self._db.executemany("delete from windows where stream = ? and start = ?", gone)
+        self._db.execute("commit")
+        self._open.difference_update(gone)
+        self._earliest = self._db.execute("select min(due) from windows").fetchone()[0]
+
+    def begin_backfill(self, stream: str, *, done: bool) -> None:
+        """A stream is new."""
+        self._db.execute("insert or ignore into backfills values (?, ?, '', ?)", (stream, -(2**63), done))
+
+    def known_streams(self) -> set[str]:
+        return {stream for (stream,) in self._db.execute("select stream from backfills")}
+
+    def backfills(self) -> list[Backfill]:
+        rows = self._db.execute("select stream, position, key from backfills where not done order by stream")
+        return [Backfill(*row) for row in rows]
+
+    def keep_backfill(self, backfill: Backfill, *, done: bool) -> None:
+        self._db.execute(
+            "update backfills set position = ?, key = ?, done = ? where stream = ?",
+            (backfill.position, backfill.key, done, backfill.stream),
+        )
+
+    def reject(self, rows: Iterable[tuple[str, int, str, str]]) -> None:
+        """Keep (stream, time, key, reason) of what a store will not take."""
+        self._db.executemany("insert into rejected (stream, time, key, reason) values (?, ?, ?, ?)", list(rows))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _opened(self, new: Iterable[Window]) -> None:
+        for window in new:
+            self._open.add((window.stream, window.start))
+            if self._earliest is None or window.due < self._earliest:
+                self._earliest = window.due
+
+
+def place_of(path: Path) -> int:
+    """The keeper's place as another process sees it; 0 while it has not begun."""
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
+            return int(db.execute("select seq from place").fetchone()[0])
+    except (sqlite3.OperationalError, TypeError):
+        return 0

@@ -1,0 +1,36 @@
+"""What the keeper tells the rest of Mitoyen: one small file, replaced as a whole several times a second."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+FRESH_S = 5.0  # a keeper that has said nothing for this long is stuck or dead: it speaks at least once a second
+
+
+class KeeperState(msgspec.Struct, frozen=True):
+    """`time`: when it was written, ns since 1970."""
+
+    time: int
+    through: int
+    """Everything that arrived before this (ns) is stored and released, but for windows that are open."""
+    backfilling: tuple[str, ...] = ()
+    """Released streams that do not yet hold what was stored before them."""
+    trouble: str = ""
+    """Why it does not get on; empty if it does."""
+
+
+def write(path: Path, state: KeeperState) -> None:
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(state))
+    os.replace(new, path)
+
+
+def read(path: Path) -> KeeperState | None:
+    """The last state, or None if there is none (yet)."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=KeeperState)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

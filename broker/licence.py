@@ -1,0 +1,53 @@
+"""Terms of an offer, and the licences known by name. Pure.
+
+A licence is an SPDX id (https://spdx.org/licenses/) or any URI; the open ones are known with their own page and with the
+EU authority table's URI, which is what DCAT-AP asks for
+(https://op.europa.eu/en/web/eu-vocabularies/dataset/-/resource?uri=http://publications.europa.eu/resource/dataset/licence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+_AUTHORITY = "http://publications.europa.eu/resource/authority/licence/"
+
+KNOWN = {
+    "CC-BY-4.0": ("https://creativecommons.org/licenses/by/4.0/", _AUTHORITY + "CC_BY_4_0"),
+    "CC-BY-NC-4.0": ("https://creativecommons.org/licenses/by-nc/4.0/", _AUTHORITY + "CC_BYNC_4_0"),
+    "CC0-1.0": ("https://creativecommons.org/publicdomain/zero/1.0/", _AUTHORITY + "CC0"),
+    "ODbL-1.0": ("https://opendatacommons.org/licenses/odbl/1-0/", _AUTHORITY + "ODC_ODBL"),
+    "etalab-2.0": ("https://www.etalab.gouv.fr/licence-ouverte-open-licence/", None),
+}
+"""SPDX id -> (the licence's own page, EU authority URI or None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an offer may be used. The same for everyone: no field names who may accept."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    licence: str
+    """SPDX id or URI."""
+    attribution: str
+    purposes: tuple[str, ...]
+    """("any",), or the purposes that are permitted."""
+    access: Literal["click", "open"] = "click"
+    """`click`: an agreement, made in one call. `open`: neither key nor agreement."""
+    expires: int | None = None
+    """ns since 1970; from then on nothing is released under these terms."""
+    redistribution: bool | None = None
+    price: str | None = None
+    """A statement of cost; stated, not collected."""
+
+    def permits(self, purpose: str) -> bool:
+        return "any" in self.purposes or purpose in self.purposes
+
+
+def uri(licence: str) -> str:
+    """A URI for a licence: the EU authority's where it has one, else the licence's page, SPDX's or its own."""
+    page, authority = KNOWN.get(licence, (None, None))
+    if authority or page:
+        return authority or page or ""
+    return licence if ":" in licence else f"https://spdx.org/licenses/{licence}"

@@ -1,0 +1,56 @@
+"""How a released point looks to whoever reads it, live and in history alike. Pure.
+
+    {"datastream", "time", "until"?, "value", "unit"?, "statistics"?}              of a measurement
+    {"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from broker import times
+from broker.model import Release
+from broker.points import Point
+from broker.privacy.profile import Profile
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The parts of a release's messages that never change, made once."""
+
+    before: bytes
+    named: bytes
+    after: bytes
+
+    def message(self, point: Point) -> bytes:
+        """One JSON object."""
+        time = times.text(point.time).encode()
+        tail = b"," + point.extra[1:].encode() if len(point.extra) > 2 else b"}"  # noqa: PLR2004 - longer than {}
+        return b"".join((self.before, time, self.named, _encode(point.value), self.after, tail))
+
+    def messages(self, points: list[Point]) -> bytes:
+        """One JSON object for one point, an array for several: what came in as a pack leaves as one."""
+        if len(points) == 1:
+            return self.message(points[0])
+        return b"[" + b",".join([self.message(point) for point in points]) + b"]"
+
+
+def form(release: Release, profile: Profile, statistics: Sequence[str] | None = None) -> Form:
+    """The form of what a release says; with `statistics`, of what a downsampling of it by these says."""
+    datastream = release.datastream
+    if statistics is None and profile.aggregate is not None:
+        statistics = profile.aggregate.statistics
+    unit = b""
+    if statistics is not None or datastream.kind == "measurement":
+        named = b'","value":'
+        spelled = "1" if statistics and statistics[0] == "count" else datastream.unit  # a count is a plain number in UCUM
+        if spelled is not None:
+            unit = b',"unit":' + _encode(spelled)
+    else:
+        named = b'","tag":' if profile.pseudonymise else b'","epc":'
+    return Form(b'{"datastream":' + _encode(datastream.id) + b',"time":"', named, unit)

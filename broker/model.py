@@ -1,0 +1,128 @@
+"""What the registry knows, as plain values: SensorThings' and ODRL's words, no behaviour. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NewType, TypeAlias
+
+from broker.licence import Terms
+from broker.privacy.profile import Profile
+
+Kind: TypeAlias = Literal["measurement", "rfid"]
+OrganisationId = NewType("OrganisationId", str)
+ApplicationId = NewType("ApplicationId", str)
+OfferId = NewType("OfferId", str)
+ReleaseId = NewType("ReleaseId", str)
+AgreementId = NewType("AgreementId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    id: OrganisationId
+    name: str
+    contact: str | None = None
+    homepage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point on the ground: WGS 84, degrees, longitude first as in GeoJSON (RFC 7946)."""
+
+    longitude: float
+    latitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAccount:
+    """A client of the MQTT broker: its name, and its password as Mosquitto's plugin stores it."""
+
+    username: str
+    password_hash: str
+    """PBKDF2-HMAC-SHA-512, base64."""
+    salt: str
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An MQTT client that publishes for one organisation."""
+
+    organisation: OrganisationId
+    id: str
+    name: str
+    format: str
+    account: MqttAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Datastream:
+    organisation: OrganisationId
+    id: str
+    gateway: str
+    kind: Kind
+    observed_property: str | None = None
+    unit: str | None = None
+    """UCUM code. A datastream that has one takes numbers only."""
+    place: Place | None = None
+    theme: str | None = None
+    personal_data: bool = False
+    privacy_unit: str | None = None
+    asset_prefixes: tuple[str, ...] = ()
+    description: str | None = None
+
+    @property
+    def stream(self) -> str:
+        """Where its points rest in the raw store."""
+        return f"{self.organisation}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    id: ApplicationId
+    organisation: OrganisationId
+    name: str
+    account: MqttAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One datastream as one offer shows it."""
+
+    id: ReleaseId
+    offer: OfferId
+    datastream: Datastream
+    stream: str
+    """Where its points rest in the released store; releases that compute the same share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    id: OfferId
+    organisation: OrganisationId
+    profile: Profile
+    terms: Terms
+    releases: tuple[Release, ...]
+    created: int
+    """ns since 1970."""
+
+
+AgreementState: TypeAlias = Literal["active", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    id: AgreementId
+    offer: OfferId
+    application: ApplicationId
+    purpose: str
+    state: AgreementState
+    created: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a key belongs to. The operator's id is empty."""
+
+    role: Literal["operator", "organisation", "application"]
+    id: str

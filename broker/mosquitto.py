@@ -1,0 +1,117 @@
+"""Mosquitto as a child process: its configuration written, a left-over one dealt with, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import signal
+import socket
+import string
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from broker import authorisation
+from broker.authorisation import Policy
+from broker.errors import Unavailable
+from broker.model import MqttAccount
+from broker.secrets import write_private
+
+log = structlog.get_logger()
+
+PLUGIN = "mosquitto_dynamic_security.so"
+PATIENCE_S = 15  # starting loads what was persisted; stopping writes it: 256 MB of queue at worst
+PAUSE_S = 0.02
+
+
+def configuration() -> Path:
+    """The repository's mosquitto.conf; in an installed wheel it lies beside this module."""
+    here = Path(__file__).parent
+    return next(path for path in (here.parent / "mosquitto.conf", here / "mosquitto.conf") if path.exists())
+
+
+def plugin() -> Path:
+    """Where Debian and others put the dynamic security plugin. Raises Unavailable."""
+    for folder in (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64")):
+        for found in (*folder.glob(PLUGIN), *folder.glob(f"*/{PLUGIN}")):
+            return found
+    raise Unavailable(f"{PLUGIN} is not installed: it comes with Mosquitto 2 (Debian's package mosquitto)")
+
+
+def write(folder: Path, address: tuple[str, int], queue_bytes: int, policy: Policy, accounts: Iterable[MqttAccount]) -> Path:
+    """Write configuration and access rules; returns the configuration's path."""
+    host, port = address
+    values = {
+        "host": host,
+        "port": port,
+        "home": folder,
+        "user": getpass.getuser(),
+        "plugin": plugin(),
+        "queue_bytes": queue_bytes,
+    }
+    path = folder / "mosquitto.conf"
+    path.write_text(string.Template(configuration().read_text()).substitute(values))
+    rules = authorisation.document(policy, accounts)
+    write_private(folder / "dynamic-security.json", json.dumps(rules).encode())
+    return path
+
+
+def end_left_over(folder: Path) -> bool:
+    """Stop a Mosquitto that a crash left running in this home, so that it writes down what it holds; whether there was one."""
+    pid = left_over(folder)
+    if pid is None:
+        return False
+    log.warning("mosquitto_left_over", pid=pid)
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        os.kill(pid, sign)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if left_over(folder) is None:
+                return True
+            time.sleep(PAUSE_S)
+    raise Unavailable(f"Mosquitto {pid}, left over from a crash, can't be stopped")
+
+
+def left_over(folder: Path) -> int | None:
+    """The process id of a Mosquitto that runs from this folder, or None. A number that was given anew is not taken for one."""
+    try:
+        pid = int((folder / "mosquitto.pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError):
+        return None
+    return pid if str(folder / "mosquitto.conf").encode() in command and state != "Z" else None
+
+
+async def start(program: str, conf: Path, address: tuple[str, int]) -> asyncio.subprocess.Process:
+    """Start Mosquitto and wait until it answers. Raises Unavailable with what it said if it does not."""
+    if _answers(address):
+        raise Unavailable(f"something else listens at {address[0]}:{address[1]} already: choose another --mqtt")
+    with (conf.parent / "mosquitto.log").open("ab") as output:
+        output.truncate(0)
+        try:
+            # a session of its own: Ctrl-C is for the supervisor, which stops its children in order
+            child = await asyncio.create_subprocess_exec(
+                program, "-c", str(conf), stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise Unavailable(f"{program} is not installed (Debian's package mosquitto)") from error
+    end = time.monotonic() + PATIENCE_S
+    while not _answers(address):
+        if child.returncode is not None or time.monotonic() > end:
+            said = (conf.parent / "mosquitto.log").read_text(errors="replace")[-500:]
+            raise Unavailable(f"Mosquitto did not start: {said}")
+        await asyncio.sleep(PAUSE_S)
+    return child
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, timeout=1):
+            return True
+    except OSError:
+        return False

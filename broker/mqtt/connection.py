@@ -1,0 +1,233 @@
+"""One MQTT 5 connection on asyncio: batches in, batches out, acknowledged by hand.
+
+It works in batches because that is where the time goes: one call for all messages of a read, one write for all
+acknowledgements, one write for all publishes. It never reconnects by itself: whoever owns it knows what must be done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from broker.errors import Unavailable
+from broker.mqtt import codec
+from broker.mqtt.codec import Connected, Message
+
+KEEPALIVE_S = 20  # a dead peer is noticed within 1.5 times this; a ping is 2 bytes
+PATIENCE_S = 10  # how long Mosquitto may take to answer CONNECT or SUBSCRIBE on a busy machine
+IN_FLIGHT = 4_000  # publishes not yet acknowledged; bounds what is resent and what Mosquitto holds for us, at 1 MB or so
+
+OnMessages: TypeAlias = Callable[[list[Message]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How to log in to Mosquitto. The client id is part of the secret: who knows it could take the session over."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str
+    password: str
+
+
+class Connection(asyncio.Protocol):
+    """Made by `connect`. All its methods belong to the event loop's thread."""
+
+    def __init__(self, on_messages: OnMessages) -> None:
+        self._on_messages = on_messages
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        loop = asyncio.get_running_loop()
+        self.connected: asyncio.Future[Connected] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self._subscribed: deque[asyncio.Future[list[int]]] = deque()
+        self._in_flight: dict[int, Callable[[int], None]] = {}
+        self._next_id = 0
+        self._limit = 1
+        self._room: asyncio.Future[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    # --- out
+
+    async def subscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe at QoS 1. Raises Unavailable when it is refused or not answered."""
+        answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._subscribed.append(answer)
+        self._write(codec.subscribe(65_535, filters))  # publishing takes ids from 1 upwards and skips this one
+        codes = await asyncio.wait_for(answer, PATIENCE_S)
+        if any(code >= 128 for code in codes):  # noqa: PLR2004 - refusals [3.9.3]
+            raise Unavailable(f"Mosquitto refused the subscription to {', '.join(filters)}")
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """Tell Mosquitto that these messages are ours now."""
+        self._write(codec.acknowledge(packet_ids))
+
+    async def room(self) -> int:
+        """Wait until at least one publish may be sent; returns how many may."""
+        while len(self._in_flight) >= self._limit or not self._writable.is_set():
+            await self._writable.wait()
+            if len(self._in_flight) >= self._limit:
+                self._room = asyncio.get_running_loop().create_future()
+                await self._room
+        return self._limit - len(self._in_flight)
+
+    def publish(self, packets: Sequence[tuple[bytes, bytes, bytes, bool]], on_acknowledged: Callable[[int], None]) -> None:
+        """Send (heading, properties, payload, retain) each at QoS 1, all in one write; no more than `room` gave.
+
+        `on_acknowledged` is called with the reason code of each as it comes.
+        """
+        out = []
+        for heading, properties, payload, retain in packets:
+            packet_id = self._free_id()
+            self._in_flight[packet_id] = on_acknowledged
+            out.append(codec.publish(heading, packet_id, properties, payload, retain=retain))
+        self._write(b"".join(out))
+
+    def close(self) -> None:
+        """Say goodbye and hang up."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(codec.GOODBYE)
+            self._transport.close()
+
+    def ping(self) -> None:
+        self._write(codec.PINGREQ)
+
+    def pause(self) -> None:
+        """Read no more for now: nothing is acknowledged, so Mosquitto keeps what comes."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _free_id(self) -> int:
+        while True:
+            self._next_id = self._next_id % 65_534 + 1
+            if self._next_id not in self._in_flight:
+                return self._next_id
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            raise Unavailable("the connection to Mosquitto is gone")
+        self._transport.write(data)
+
+    # --- in: what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._rest + data if self._rest else data
+        try:
+            packets, used = codec.scan(buffer)
+            self._rest = buffer[used:] if used < len(buffer) else b""
+            messages = [m for p in packets if (m := self._take(buffer, p)) is not None]
+        except (codec.ProtocolError, IndexError) as error:
+            self._fail(error)
+            return
+        self._make_room()
+        if messages:
+            self._on_messages(messages)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc)
+
+    def _take(self, buffer: bytes, packet: codec.Packet) -> Message | None:
+        kind = packet.first >> 4
+        if kind == codec.PUBLISH:
+            return codec.message(buffer, packet)
+        if kind == codec.PUBACK:
+            packet_id, reason = codec.acknowledgement(buffer, packet)
+            on_acknowledged = self._in_flight.pop(packet_id, None)
+            if on_acknowledged is not None:
+                on_acknowledged(reason)
+        elif kind == codec.CONNACK:
+            answer = codec.connected(buffer, packet)
+            self._limit = min(answer.receive_maximum, IN_FLIGHT)
+            if not self.connected.done():
+                self.connected.set_result(answer)
+        elif kind == codec.SUBACK and self._subscribed:
+            self._subscribed.popleft().set_result(codec.granted(buffer, packet)[1])
+        elif kind == codec.DISCONNECT:
+            self._fail(Unavailable("Mosquitto closed the connection"))
+        return None
+
+    def _make_room(self) -> None:
+        if self._room is not None and len(self._in_flight) < self._limit:
+            if not self._room.done():
+                self._room.set_result(None)
+            self._room = None
+
+    def _fail(self, error: Exception | None) -> None:
+        reason = Unavailable(f"the connection to Mosquitto is gone: {error or 'closed'}")
+        self._writable.set()
+        for waiting in (self.connected, self._room, *self._subscribed):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(reason)
+                waiting.exception()  # whoever waits gets it; whoever does not need not be warned of it
+        if not self.lost.done():
+            self.lost.set_result(None)
+        if self._transport is not None:
+            self._transport.abort()
+
+
+@asynccontextmanager
+async def connect(
+    account: Account, on_messages: OnMessages, *, session_expiry_s: int = 0
+) -> AsyncIterator[Connection]:
+    """A connection that is logged in, kept alive, and hung up at the end.
+
+    `session_expiry_s` above 0 takes up the session that this client id has, or begins one that outlives the connection.
+    Raises Unavailable when nobody listens or the login is refused.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        transport, connection = await asyncio.wait_for(
+            loop.create_connection(lambda: Connection(on_messages), account.host, account.port), PATIENCE_S
+        )
+    except OSError as error:
+        raise Unavailable(f"Mosquitto does not answer at {account.host}:{account.port}: {error}") from error
+    transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        transport.write(
+            codec.connect(
+                account.client_id,
+                account.username,
+                account.password,
+                clean=not session_expiry_s,
+                session_expiry_s=session_expiry_s,
+                keepalive_s=KEEPALIVE_S,
+            )
+        )
+        answer = await asyncio.wait_for(connection.connected, PATIENCE_S)
+        if answer.reason:
+            raise Unavailable(f"Mosquitto refused {account.username}: reason {answer.reason:#x}")
+        pinging = asyncio.create_task(_ping(connection), name="mqtt ping")
+        try:
+            yield connection
+        finally:
+            pinging.cancel()
+    finally:
+        connection.close()
+
+
+async def _ping(connection: Connection) -> None:
+    while not connection.lost.done():
+        await asyncio.sleep(KEEPALIVE_S / 2)
+        if not connection.lost.done():
+            connection.ping()

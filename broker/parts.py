@@ -1,0 +1,196 @@
+"""The processes that `mitoyen up` runs, put together: the broker and the keeper. The composition roots of the core."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import structlog
+
+from broker import control, secrets
+from broker.authority import Authority
+from broker.entry import Decode
+from broker.errors import Unavailable
+from broker.home import Home
+from broker.ingest import Ingest, IngestSettings
+from broker.journal import Batch, Journal, JournalReader
+from broker.keeper.keeper import Keeper, KeeperSettings
+from broker.keeper.live import PahoPublisher
+from broker.keeper.progress import Progress, place_of
+from broker.metrics import JOURNAL_BYTES
+from broker.mqtt.connection import Account
+from broker.opening import prefix, registry, writer
+from broker.outbound import PLACE, Outbound
+from broker.privacy.keys import PseudonymKeys
+from broker.registry.snapshot import Snapshot
+from broker.routes import compile_routes
+from broker.settings import Settings
+from broker.store.open import open_stores
+
+log = structlog.get_logger()
+
+TIDY_S = 1.0  # how often places are written and the journal is trimmed when nothing comes in
+LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
+
+
+def run_broker(settings: Settings, decoders: Mapping[str, Decode]) -> None:
+    """Take in, publish, authorise; until SIGTERM."""
+    home = Home(settings.home)
+    with _alone(home.run / "broker.lock"):
+        asyncio.run(_Broker(settings, home, decoders).run())
+
+
+def run_keeper(settings: Settings) -> None:
+    """Keep what the journal holds; until SIGTERM."""
+    home = Home(settings.home)
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    with ExitStack() as stack:
+        stack.enter_context(_alone(home.run / "keeper.lock"))
+        stores = open_stores(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings))
+        stack.enter_context(closing(stores.raw))
+        stack.enter_context(closing(stores.released))
+        login = secrets.load(home.logins)["mitoyen.live"]
+        live = stack.enter_context(closing(PahoPublisher(_account(settings, login, "-keeper"))))
+        keeper = Keeper(
+            registry=stack.enter_context(closing(registry(settings, home))),
+            journal=stack.enter_context(closing(JournalReader(home.journal))),
+            progress=stack.enter_context(closing(Progress(home.keeper))),
+            raw=stores.raw,
+            released=stores.released,
+            keys=PseudonymKeys(home.pseudonyms),
+            live=live,
+            state_file=home.keeper_state,
+            settings=KeeperSettings(settings.lateness_ns),
+        )
+        keeper.run(stop)
+
+
+class _Broker:
+    """The tasks of the broker process, and what they share."""
+
+    def __init__(self, settings: Settings, home: Home, decoders: Mapping[str, Decode]) -> None:
+        self._settings = settings
+        self._home = home
+        self._decoders = decoders
+        self._registry = registry(settings, home)
+        self._journal = Journal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
+        self._outbound = Outbound(self._journal, PseudonymKeys(home.pseudonyms), settings.lateness_ns)
+        self._ingest = Ingest(
+            self._journal,
+            IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),
+            on_batch=self._journalled,
+            places=lambda: {PLACE: self._outbound.place},
+        )
+        self._authority = Authority(self._snapshot)
+        self._following = asyncio.Lock()
+
+    async def run(self) -> None:
+        logins = secrets.load(self._home.logins)
+        loop = asyncio.get_running_loop()
+        await self._remember_last()
+        self._follow(await self._snapshot())
+        work = asyncio.gather(
+            self._authority.run(_account(self._settings, logins["mitoyen.control"])),
+            self._outbound.run(_account(self._settings, logins["mitoyen.live"])),
+            self._ingest.run(_account(self._settings, logins["mitoyen.ingest"])),
+            control.serve(self._home.socket, self._answer),
+            self._tidy(),
+        )
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            log.info("broker_stopped")
+        finally:
+            self._keep_places()
+            self._journal.close()
+            self._registry.close()
+
+    def _journalled(self, batch: Batch) -> None:
+        self._outbound.offer(batch)
+
+    async def _snapshot(self) -> Snapshot:
+        return await asyncio.to_thread(self._registry.snapshot)
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        routes = compile_routes(snapshot, self._decoders)
+        self._ingest.routes = routes
+        self._outbound.change(routes)
+
+    async def _remember_last(self) -> None:
+        """Learn each datastream's last points, from the raw store and from what is not stored yet."""
+        snapshot = await self._snapshot()
+        streams = {d.stream: f"in/{d.organisation}/{d.gateway}/{d.id}" for d in snapshot.datastreams}
+        settings, home = self._settings, self._home
+        try:
+            opened = open_stores(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings))
+            with closing(opened.raw), closing(opened.released):
+                for stream, point in (await asyncio.to_thread(opened.raw.latest, list(streams))).items():
+                    self._outbound.remember(stream, [point])
+        except Unavailable as error:
+            log.warning("last_values_unknown", reason=str(error))
+        of_topic = {topic: stream for stream, topic in streams.items()}
+        place = place_of(home.keeper)
+        while place < self._outbound.place and (batches := self._journal.read(place)):
+            for batch in batches:
+                for entry in batch.entries:
+                    if entry.points and entry.topic in of_topic:
+                        self._outbound.remember(of_topic[entry.topic], sorted(entry.points, key=lambda p: p.time))
+            place = batches[-1].seq
+
+    async def _answer(self, call: control.Call) -> object:
+        match call:
+            case control.Changed(passwords=passwords):
+                async with self._following:
+                    snapshot = await self._snapshot()
+                    self._follow(snapshot)
+                    await self._authority.apply(snapshot, passwords)
+                    return snapshot.revision
+            case control.GatewayStatus(organisation=organisation, gateway=gateway):
+                counts = self._journal.counts(organisation, gateway)
+                return {"accepted": counts.accepted, "refused": counts.refused, "last_seen": counts.last_seen}
+            case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
+                return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
+            case control.Ready():
+                return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            self._keep_places()
+            kept = await asyncio.to_thread(place_of, self._home.keeper)
+            self._journal.trim(min(kept, self._outbound.place))
+            JOURNAL_BYTES.set(self._journal.used_bytes())
+
+    def _keep_places(self) -> None:
+        self._journal.keep_places({PLACE: self._outbound.place})
+
+
+def _account(settings: Settings, login: secrets.Login, suffix: str = "") -> Account:
+    host, port = settings.mqtt_address
+    return Account(host, port, login.client_id + suffix, login.username, login.password)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that only one process has. Raises Unavailable when another does not let go of it."""
+    with path.open("w") as lock:
+        end = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise Unavailable(f"another process holds {path}: is `mitoyen up` running in this home already?") from None
+                time.sleep(0.05)
+        yield

@@ -1,0 +1,94 @@
+"""The secrets of pseudonyms: one of 32 random bytes an offer and epoch, in one file of mode 0600, destroyed on schedule.
+
+Random for every epoch rather than derived from a master key, because only then destroying one destroys something. The
+file is replaced as a whole under a lock, since the live path and the history path of the broker are two processes and
+must call a tag by one name. What the disk itself keeps of replaced files is the disk's: use an encrypted one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from broker.privacy import pseudonymise
+
+
+class _OfOffer(TypedDict):
+    closed: int
+    secrets: dict[str, str]
+
+
+class PseudonymKeys:
+    """Keys by offer and epoch, made when first asked for and never again after they were destroyed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._derived: dict[tuple[str, int], bytes] = {}
+
+    def key(self, offer: str, epoch: int) -> bytes | None:
+        """The key of this epoch (32 bytes), or None if it was destroyed."""
+        derived = self._derived.get((offer, epoch))
+        if derived is None:
+            secret = self._secret(offer, epoch)
+            if secret is None:
+                return None
+            derived = self._derived[offer, epoch] = pseudonymise.derive(secret, offer, epoch)
+        return derived
+
+    def destroy(self, offer: str, before: int) -> int:
+        """Destroy every secret of epochs below `before`; returns how many there were."""
+        self.forget(offer, before)
+        with self._locked():
+            kept = self._load()
+            of_offer = kept.setdefault(offer, {"closed": before, "secrets": {}})
+            doomed = [epoch for epoch in of_offer["secrets"] if int(epoch) < before]
+            if not doomed and of_offer["closed"] >= before:
+                return 0
+            for epoch in doomed:
+                del of_offer["secrets"][epoch]
+            of_offer["closed"] = max(of_offer["closed"], before)
+            self._save(kept)
+            return len(doomed)
+
+    def forget(self, offer: str, before: int) -> None:
+        """Drop from memory the keys of epochs below `before`."""
+        for known in [k for k in self._derived if k[0] == offer and k[1] < before]:
+            del self._derived[known]
+
+    def _secret(self, offer: str, epoch: int) -> bytes | None:
+        with self._locked():
+            kept = self._load()
+            of_offer = kept.setdefault(offer, {"closed": 0, "secrets": {}})
+            if str(epoch) not in of_offer["secrets"]:
+                if epoch < of_offer["closed"]:
+                    return None
+                of_offer["secrets"][str(epoch)] = secrets.token_hex(32)
+                self._save(kept)
+            return bytes.fromhex(of_offer["secrets"][str(epoch)])
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _load(self) -> dict[str, _OfOffer]:
+        try:
+            return json.loads(self._path.read_text())  # type: ignore[no-any-return]  # the file is our own
+        except FileNotFoundError:
+            return {}
+
+    def _save(self, kept: dict[str, _OfOffer]) -> None:
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)

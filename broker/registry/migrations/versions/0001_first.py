@@ -1,0 +1,133 @@
+"""The first schema."""
+
+from alembic import op
+import sqlalchemy as sa
+
+revision = "0001"
+down_revision = None
+
+APPEND_ONLY = {
+    "sqlite": (
+        "create trigger ledger_no_update before update on ledger begin select raise(abort, 'the ledger is append-only'); end",
+        "create trigger ledger_no_delete before delete on ledger begin select raise(abort, 'the ledger is append-only'); end",
+    ),
+    "postgresql": (
+        "create function ledger_append_only() returns trigger language plpgsql as "
+        "$$ begin raise exception 'the ledger is append-only'; end $$",
+        "create trigger ledger_append_only before update or delete on ledger "
+        "for each row execute function ledger_append_only()",
+    ),
+}
+
+
+def upgrade() -> None:
+    op.create_table('keys',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('role', sa.String(length=16), nullable=False),
+    sa.Column('subject', sa.String(length=63), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_keys'))
+    )
+    op.create_table('ledger',
+    sa.Column('seq', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('time', sa.String(length=40), nullable=False),
+    sa.Column('event', sa.String(length=64), nullable=False),
+    sa.Column('facts', sa.JSON(), nullable=False),
+    sa.Column('previous', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.PrimaryKeyConstraint('seq', name=op.f('pk_ledger'))
+    )
+    op.create_table('organisations',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('contact', sa.Text(), nullable=True),
+    sa.Column('homepage', sa.Text(), nullable=True),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_organisations'))
+    )
+    op.create_table('revision',
+    sa.Column('number', sa.BigInteger(), nullable=False)
+    )
+    op.create_table('applications',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('username', sa.String(length=160), nullable=False),
+    sa.Column('password_hash', sa.String(length=128), nullable=False),
+    sa.Column('salt', sa.String(length=64), nullable=False),
+    sa.Column('iterations', sa.Integer(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_applications_organisation')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_applications')),
+    sa.UniqueConstraint('username', name=op.f('uq_applications_username'))
+    )
+    op.create_table('gateways',
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('format', sa.String(length=32), nullable=False),
+    sa.Column('username', sa.String(length=160), nullable=False),
+    sa.Column('password_hash', sa.String(length=128), nullable=False),
+    sa.Column('salt', sa.String(length=64), nullable=False),
+    sa.Column('iterations', sa.Integer(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_gateways_organisation')),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_gateways')),
+    sa.UniqueConstraint('username', name=op.f('uq_gateways_username'))
+    )
+    op.create_table('offers',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('profile', sa.JSON(), nullable=False),
+    sa.Column('terms', sa.JSON(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_offers_organisation')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_offers'))
+    )
+    op.create_table('agreements',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('offer', sa.String(length=63), nullable=False),
+    sa.Column('application', sa.String(length=63), nullable=False),
+    sa.Column('purpose', sa.String(length=63), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('ended', sa.BigInteger(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['application'], ['applications.id'], name=op.f('fk_agreements_application')),
+    sa.ForeignKeyConstraint(['offer'], ['offers.id'], name=op.f('fk_agreements_offer')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_agreements'))
+    )
+    op.create_index('ix_agreements_application_offer', 'agreements', ['application', 'offer'], unique=False)
+    op.create_table('datastreams',
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('gateway', sa.String(length=63), nullable=False),
+    sa.Column('kind', sa.String(length=16), nullable=False),
+    sa.Column('observed_property', sa.Text(), nullable=True),
+    sa.Column('unit', sa.Text(), nullable=True),
+    sa.Column('longitude', sa.Float(), nullable=True),
+    sa.Column('latitude', sa.Float(), nullable=True),
+    sa.Column('theme', sa.Text(), nullable=True),
+    sa.Column('personal_data', sa.Boolean(), nullable=False),
+    sa.Column('privacy_unit', sa.Text(), nullable=True),
+    sa.Column('asset_prefixes', sa.JSON(), nullable=False),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation', 'gateway'], ['gateways.organisation', 'gateways.id'], name=op.f('fk_datastreams_organisation_gateway')),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_datastreams'))
+    )
+    op.create_table('releases',
+    sa.Column('id', sa.String(length=128), nullable=False),
+    sa.Column('offer', sa.String(length=63), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('datastream', sa.String(length=63), nullable=False),
+    sa.Column('stream', sa.String(length=255), nullable=False),
+    sa.Column('place', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['offer'], ['offers.id'], name=op.f('fk_releases_offer')),
+    sa.ForeignKeyConstraint(['organisation', 'datastream'], ['datastreams.organisation', 'datastreams.id'], name=op.f('fk_releases_organisation_datastream')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_releases'))
+    )
+    op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
+    op.execute("insert into revision values (1)")
+    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)

@@ -1,0 +1,147 @@
+"""The registry's tables, for SQLite and PostgreSQL alike. What changes here needs a migration: `migrations/`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+_ID = String(63)
+
+revision = Table("revision", metadata, Column("number", BigInteger, nullable=False))
+"""One row, that every change locks and increments: writers stand in line here, readers see that something changed."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("subject", _ID, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+"""SHA-256 of each key. Plain, since a key is 256 random bits: there is no dictionary to try."""
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("contact", Text),
+    Column("homepage", Text),
+    Column("created", BigInteger, nullable=False),
+)
+
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("organisation", ForeignKey("organisations.id"), primary_key=True),
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("format", String(32), nullable=False),
+    Column("username", String(160), nullable=False, unique=True),
+    Column("password_hash", String(128), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+datastreams = Table(
+    "datastreams",
+    metadata,
+    Column("organisation", _ID, primary_key=True),
+    Column("id", _ID, primary_key=True),
+    Column("gateway", _ID, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("observed_property", Text),
+    Column("unit", Text),
+    Column("longitude", Float),
+    Column("latitude", Float),
+    Column("theme", Text),
+    Column("personal_data", Boolean, nullable=False),
+    Column("privacy_unit", Text),
+    Column("asset_prefixes", JSON, nullable=False),
+    Column("description", Text),
+    Column("created", BigInteger, nullable=False),
+    ForeignKeyConstraint(["organisation", "gateway"], ["gateways.organisation", "gateways.id"]),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("organisation", ForeignKey("organisations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("username", String(160), nullable=False, unique=True),
+    Column("password_hash", String(128), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("organisation", ForeignKey("organisations.id"), nullable=False),
+    Column("profile", JSON, nullable=False),
+    Column("terms", JSON, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("offer", ForeignKey("offers.id"), nullable=False, index=True),
+    Column("organisation", _ID, nullable=False),
+    Column("datastream", _ID, nullable=False),
+    Column("stream", String(255), nullable=False),
+    Column("place", Integer, nullable=False),
+    ForeignKeyConstraint(["organisation", "datastream"], ["datastreams.organisation", "datastreams.id"]),
+)
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("offer", ForeignKey("offers.id"), nullable=False),
+    Column("application", ForeignKey("applications.id"), nullable=False),
+    Column("purpose", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("reason", Text),
+    Index("ix_agreements_application_offer", "application", "offer"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("time", String(40), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""Append-only: the migration adds triggers that refuse to change or delete a row."""

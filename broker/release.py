@@ -1,0 +1,83 @@
+"""From points to what a release shows of them, one by one. Pure, but for the keys of pseudonyms, which are asked for.
+
+Whether a point is released depends on the point, its arrival and the offer alone, never on the clock: the live path and the
+history path of the broker decide alike, and so does a replay after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from broker.model import Datastream, Offer, Release
+from broker.points import Point
+from broker.privacy import pseudonymise
+from broker.privacy.profile import Profile, Pseudonymise
+
+KeyOf: TypeAlias = Callable[[str, int], bytes | None]
+"""(offer, epoch) -> key of 32 bytes, or None if it was destroyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is released, and how many records are not, by reason."""
+
+    points: list[Point]
+    withheld: dict[str, int] = field(default_factory=dict)
+
+
+def identity(offer: str, datastream: Datastream, profile: Profile, *, shared: bool) -> str:
+    """Where the release's points rest: one stream for all releases that compute the same, if it may be shared."""
+    own = "" if shared else f"/{offer}"
+    return f"{datastream.stream}/{profile.fingerprint}{own}"
+
+
+def begins(release: Release, offer: Offer) -> int | None:
+    """From when (arrival, ns) on records are covered: personal data from the offer on, all other always (None)."""
+    return offer.created if _personal(release.datastream) else None
+
+
+def pointwise(
+    release: Release, offer: Offer, points: Sequence[Point], arrived: int, key_of: KeyOf, lateness: int
+) -> Outcome:
+    """What `release` shows of records that arrived at `arrived` (ns), if its profile has no windows."""
+    covered = cover(release, offer, points, arrived)
+    operator = offer.profile.pseudonymise
+    if operator is None or not covered.points:
+        return covered
+    named = _named(offer, operator, covered.points, arrived, key_of, lateness)
+    return Outcome(named.points, covered.withheld | named.withheld)
+
+
+def cover(release: Release, offer: Offer, points: Sequence[Point], arrived: int) -> Outcome:
+    """Leave out what the offer does not cover: personal data from before it, and tags that are nobody's declared thing."""
+    start = begins(release, offer)
+    if start is not None and arrived < start:
+        return Outcome([], {"before_offer": len(points)})
+    if release.datastream.kind != "rfid" or offer.profile.aggregate is not None:
+        return Outcome(list(points))
+    declared = [p for p in points if str(p.value).startswith(release.datastream.asset_prefixes)]
+    hidden = len(points) - len(declared)
+    return Outcome(declared, {"no_consent": hidden} if hidden else {})
+
+
+def _personal(datastream: Datastream) -> bool:
+    return datastream.personal_data or datastream.kind == "rfid"
+
+
+def _named(
+    offer: Offer, operator: Pseudonymise, points: Sequence[Point], arrived: int, key_of: KeyOf, lateness: int
+) -> Outcome:
+    named: list[Point] = []
+    withheld: dict[str, int] = {}
+    for point in points:
+        epoch = pseudonymise.epoch_of(point.time, operator.rotate_ns)
+        late = arrived >= pseudonymise.epoch_closes(epoch, operator.rotate_ns, lateness)
+        key = None if late else key_of(offer.id, epoch)
+        if key is None:
+            reason = "epoch_closed" if late else "key_destroyed"
+            withheld[reason] = withheld.get(reason, 0) + 1
+        else:
+            named.append(pseudonymise.pseudonymise(point, key))
+    return Outcome(named, withheld)

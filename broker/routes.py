@@ -1,0 +1,79 @@
+"""Where a message goes: from its topic to its datastream, its decoder and the releases that show it. Pure.
+
+Compiled from the registry's snapshot at each change, so that the path of a message looks nothing up but this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from broker import message, topics
+from broker.entry import Decode
+from broker.message import Form
+from broker.model import Datastream, Offer, Release
+from broker.mqtt import codec
+from broker.registry.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A release without windows: what is needed to publish a point of it."""
+
+    release: Release
+    offer: Offer
+    form: Form
+    heading: bytes
+    properties: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What belongs to one input topic."""
+
+    datastream: Datastream
+    decode: Decode
+    outlets: tuple[Outlet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    by_topic: Mapping[str, Route]
+    gateways: frozenset[tuple[str, str]]
+    """(organisation, gateway) of all that exist."""
+
+
+NOWHERE = Routes({}, frozenset())
+
+
+def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
+    """The routes of a snapshot."""
+    formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
+    outlets: dict[str, list[Outlet]] = {}
+    for offer in snapshot.offers.values():
+        if offer.profile.aggregate is None:
+            for release in offer.releases:
+                outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
+    by_topic = {
+        f"in/{d.organisation}/{d.gateway}/{d.id}": Route(
+            d, decoders[formats[d.organisation, d.gateway]], tuple(outlets.get(d.stream, ()))
+        )
+        for d in snapshot.datastreams
+    }
+    return Routes(by_topic, frozenset((str(o), g) for o, g in formats))
+
+
+def outlet(release: Release, offer: Offer) -> Outlet:
+    """What is needed to publish a release: licence and attribution travel with every message."""
+    properties = (
+        ("licence", offer.terms.licence),
+        ("attribution", offer.terms.attribution),
+        ("profile", offer.profile.name),
+    )
+    return Outlet(
+        release,
+        offer,
+        message.form(release, offer.profile),
+        codec.heading(topics.live(offer.organisation, offer.id, release.datastream.id)),
+        codec.user_properties(properties),
+    )

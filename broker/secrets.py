@@ -1,0 +1,47 @@
+"""The passwords and client ids of Mitoyen's own MQTT clients: random, in one file of mode 0600, kept from start to start.
+
+Kept, because a session belongs to its client id, and what came in while the broker was down waits in that session.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from broker import keys
+from broker.authorisation import OWN_ROLES
+from broker.model import MqttAccount
+
+
+class Login(msgspec.Struct, frozen=True):
+    """One of Mitoyen's own MQTT clients."""
+
+    username: str
+    password: str
+    client_id: str
+
+    def account(self) -> MqttAccount:
+        return keys.account(self.username, self.password)
+
+
+def load(path: Path) -> dict[str, Login]:
+    """The logins by user name; made and written the first time."""
+    if not path.exists():
+        made = {name: Login(name, keys.new_password(), secrets.token_hex(16)) for name in OWN_ROLES}
+        write_private(path, msgspec.json.encode(made))
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,108 @@
+"""Every setting of `mitoyen up`, read once. Each is also an environment variable `MITOYEN_…`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broker import times
+from broker.errors import Malformed
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:  # noqa: PLR2004 - TCP's
+        raise ValueError("expected HOST:PORT, such as 127.0.0.1:8080")
+    return value
+
+
+def _duration(value: str) -> str:
+    try:
+        times.parse_duration(value)
+    except Malformed as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _no_password(value: str) -> str:
+    if urlsplit(value.removeprefix("influx:")).password:
+        raise ValueError("no password in a URL: give it in the environment")
+    return value
+
+
+def _store(value: str) -> str:
+    if value != "sqlite" and not value.startswith(("influx:http://", "influx:https://")):
+        raise ValueError("expected sqlite, or influx:URL such as influx:http://127.0.0.1:8086")
+    return _no_password(value)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
+class Settings(BaseSettings):
+    """One per process, passed down as plain values."""
+
+    model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
+
+    home: Path
+    """Everything that is kept lies here."""
+    http: Address = "127.0.0.1:8080"
+    mqtt: Address = "127.0.0.1:1883"
+    store: Annotated[str, AfterValidator(_store)] = "sqlite"
+    registry: Annotated[str, AfterValidator(_no_password)] | None = None
+    """A database URL; SQLite in the home if it is left out."""
+    registry_password: str | None = None
+    influx_admin_username: str | None = None
+    """Where InfluxDB asks for names: who may create databases and users. Left out, both must be there already."""
+    influx_admin_password: str | None = None
+    influx_username: str | None = None
+    """Who writes both databases."""
+    influx_password: str | None = None
+    influx_reader_username: str | None = None
+    """Who reads the released database alone: all that the HTTP side is given."""
+    influx_reader_password: str | None = None
+    influx_database: str | None = None
+    """Databases are this name with `_raw` and `_released`; a name of this home's own if it is left out."""
+    ahead: Duration = "PT5M"
+    """How far a record's time may lie ahead of ours: clocks without NTP drift by minutes, not by hours."""
+    lateness: Duration = "PT20S"
+    """How long after a window's end its records are waited for: a gateway's retry, and well within the minute in which a
+    window is to be released."""
+    batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
+    batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """How long a message waits for company before it is journalled: a commit costs 0.5 ms, so at 2,000 messages/s this saves
+    two thirds of them."""
+    journal_limit_mb: Annotated[int, Field(ge=16)] = 4_096
+    """When the journal holds this much, nothing more is acknowledged: a day of a city's 1,000 records/s."""
+    queue_mb: Annotated[int, Field(ge=1)] = 256
+    """What Mosquitto holds in memory for one client that does not fetch it."""
+    mosquitto: str = "mosquitto"
+    """The program."""
+
+    @property
+    def ahead_ns(self) -> int:
+        return times.parse_duration(self.ahead)
+
+    @property
+    def lateness_ns(self) -> int:
+        return times.parse_duration(self.lateness)
+
+    @property
+    def mqtt_address(self) -> tuple[str, int]:
+        return split(self.mqtt)
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        return split(self.http)
+
+
+def split(address: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,162 @@
+"""An InfluxDB 1.x server: its two addresses `/write` and `/query`, and what its answers mean.
+
+Answers come as MessagePack: most readers of JSON lose the sign of -0.0.
+https://docs.influxdata.com/influxdb/v1.8/tools/api/
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+
+from broker.errors import Malformed, StoreUnavailable
+from broker.store.lineprotocol import Found  # noqa: TC001 - msgspec reads it when it decodes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ANSWER_S = 30.0  # the server gives up a write after 10 s; a query over years may take longer
+_CONNECT_S = 5.0  # a server that is there accepts within milliseconds, over the ocean within one second
+_REFUSALS = ("partial write", "unable to parse")  # another bad request is not about rows, but a proxy's
+_LIMIT = "limit exceeded"  # of series or of values a tag: an operator can raise it, and the rows are taken
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of an InfluxDB server."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+class Series(msgspec.Struct):
+    """Rows of a result that share their tags."""
+
+    values: list[Found] = []
+    tags: dict[str, str] = {}
+    partial: bool = False
+
+
+class _Result(msgspec.Struct):
+    series: list[Series] = []
+    error: str = ""
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result] = []
+    error: str = ""
+
+
+class Server:
+    """The two addresses of an InfluxDB server, and what its answers mean."""
+
+    def __init__(self, url: str, account: Account | None) -> None:
+        self._url = _checked(url)
+        self._http = httpx.Client(
+            base_url=self._url,
+            auth=(account.name, account.password) if account else None,
+            headers={"Accept": "application/x-msgpack", "Accept-Encoding": "identity"},
+            trust_env=False,  # the password must not travel by a proxy, nor be replaced by one from ~/.netrc
+        )
+
+    def write(self, database: str, body: bytes) -> str | None:
+        """Why the server will never take some of these lines; None if it took all."""
+        answer = self._post("write", params={"db": database, "precision": "ns"}, content=body)
+        said = _said(answer)
+        if answer.is_success:
+            return None
+        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+            return "larger than the server takes"
+        bad = answer.status_code == httpx.codes.BAD_REQUEST
+        if bad and said.startswith(_REFUSALS) and _LIMIT not in said:
+            return _unquoted(said)
+        raise self._unavailable(answer, _unquoted(said))
+
+    def query(
+        self,
+        query: str,
+        database: str = "",
+        bound: Mapping[str, str | int] | None = None,
+        *,
+        answer_s: float | None = None,
+    ) -> list[Series]:
+        """All series that a query finds. Raises StoreUnavailable."""
+        form = {
+            "q": query,
+            "db": database,
+            "epoch": "ns",
+            "params": msgspec.json.encode(bound or {}).decode(),
+        }
+        # the body, not the address: addresses are logged, and passwords would be with them
+        answer = self._post("query", data=form, answer_s=answer_s)
+        if not answer.is_success:
+            raise self._unavailable(answer, _said(answer))
+        try:
+            found = msgspec.msgpack.decode(answer.content, type=_Answer)
+        except msgspec.DecodeError as error:
+            raise StoreUnavailable(
+                f"InfluxDB at {self._url} answers what Mitoyen does not understand: {error}"
+            ) from error
+        complaint = found.error or next((result.error for result in found.results if result.error), "")
+        series = [series for result in found.results for series in result.series]
+        if any(one.partial for one in series):
+            complaint = "its max-row-limit is too low"
+        if complaint:
+            raise self._unavailable(answer, complaint)
+        return series
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _post(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        answer_s: float | None = None,
+    ) -> httpx.Response:
+        timeout = httpx.Timeout(answer_s or _ANSWER_S, connect=_CONNECT_S)
+        try:
+            return self._http.post(path, params=params, data=data, content=content, timeout=timeout)
+        except httpx.TransportError as error:
+            why = str(error) or type(error).__name__
+            raise StoreUnavailable(f"InfluxDB at {self._url} does not answer: {why}") from error
+
+    def _unavailable(self, answer: httpx.Response, said: str) -> StoreUnavailable:
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            return StoreUnavailable(
+                f"InfluxDB at {self._url} refuses the user and password it was given: {said}"
+            )
+        return StoreUnavailable(f"InfluxDB at {self._url} can't now: {said} (HTTP {answer.status_code})")
+
+
+def _checked(url: str) -> httpx.URL:
+    expected = "address of InfluxDB: expected http(s)://host:port without user, password or query"
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise Malformed(expected) from None  # its message may repeat a password
+    if address.scheme not in ("http", "https") or not address.host or address.query or address.userinfo:
+        raise Malformed(expected)
+    return address
+
+
+def _said(answer: httpx.Response) -> str:
+    """What the server complains of, in either of its formats; else what its status means."""
+    is_json = "json" in answer.headers.get("content-type", "")
+    decode = msgspec.json.decode if is_json else msgspec.msgpack.decode
+    try:
+        return decode(answer.content, type=_Answer).error
+    except msgspec.DecodeError:
+        return answer.reason_phrase
+
+
+def _unquoted(said: str) -> str:
+    """Without what the server quotes: rows of people's data, which no log may show."""
+    return re.sub(r"'.*'|\".*\"", "…", said, flags=re.DOTALL)

@@ -1,0 +1,50 @@
+"""Every MQTT topic that Mitoyen uses, in one place. Pure.
+
+Identifiers have no `/`, `+` or `#`, so names can be put together and taken apart by level.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+EVERY_INPUT = "in/#"
+EVERY_LIVE = "live/#"
+EVERY_RECEIPT = "ack/#"
+CONTROL = "$CONTROL/dynamic-security/v1"
+CONTROL_RESPONSE = CONTROL + "/response"
+
+
+class Source(NamedTuple):
+    """Where a message came in."""
+
+    organisation: str
+    gateway: str
+    datastream: str
+
+
+def live(organisation: str, offer: str, datastream: str) -> str:
+    return f"live/{organisation}/{offer}/{datastream}"
+
+
+def live_of_offer(organisation: str, offer: str) -> str:
+    """All releases of an offer: one agreement is this one rule."""
+    return f"live/{organisation}/{offer}/+"
+
+
+def input_of_gateway(organisation: str, gateway: str) -> str:
+    return f"in/{organisation}/{gateway}/#"
+
+
+def input_template(organisation: str, gateway: str) -> str:
+    """What an owner is told: `{datastream}` stays to be filled in."""
+    return f"in/{organisation}/{gateway}/{{datastream}}"
+
+
+def receipts(organisation: str, gateway: str) -> str:
+    return f"ack/{organisation}/{gateway}"
+
+
+def source(topic: str) -> Source | None:
+    """The parts of `in/{organisation}/{gateway}/{datastream}`, or None if it is not that."""
+    levels = topic.split("/")
+    return Source(*levels[1:]) if len(levels) == 4 and levels[0] == "in" else None  # noqa: PLR2004 - as the form above

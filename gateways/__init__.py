@@ -1,0 +1,1 @@
+"""Everything inbound: payload formats as pure decoders. Bytes come in, points and refusals go out."""

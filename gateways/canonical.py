@@ -1,0 +1,105 @@
+"""Mitoyen's own JSON: one object, or an array of them. Pure.
+
+    {"time"?: RFC 3339, "value": number | text | boolean}
+    {"time"?: RFC 3339, "epc": hexadecimal | urn:epc:…, "read_point"?: text, "antenna"?: integer, "rssi"?: dBm}
+
+Members that are not named here are refused rather than passed over: a misspelt "tiem" would else be stored at its
+arrival. A payload is first read as what it should be, in one go; only one that is not is looked at record by record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from broker import times
+from broker.entry import Decoded, Refusal
+from broker.errors import Malformed
+from broker.model import Kind
+from broker.points import Point
+from gateways import epc
+
+LONGEST_NAME = 128
+"""Characters of a read point's name."""
+
+
+class _Measurement(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    value: bool | int | float | str
+    time: str | None = None
+
+
+class _TagRead(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    epc: str
+    time: str | None = None
+    read_point: str | None = None
+    antenna: int | None = None
+    rssi: float | None = None
+
+
+_measurements: Callable[[bytes], _Measurement | list[_Measurement]] = msgspec.json.Decoder(
+    _Measurement | list[_Measurement]
+).decode
+_tag_reads: Callable[[bytes], _TagRead | list[_TagRead]] = msgspec.json.Decoder(_TagRead | list[_TagRead]).decode
+_anything = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def decode(payload: bytes, kind: Kind, arrived: int) -> Decoded:
+    """Points of a payload. A record without a time gets `arrived` (ns) plus its place in the pack, so that none hides another."""
+    try:
+        read = _measurements(payload) if kind == "measurement" else _tag_reads(payload)
+        records: Sequence[_Measurement | _TagRead] = read if isinstance(read, list) else [read]
+        items: list[Point | Refusal] = [_point(record, arrived + i) for i, record in enumerate(records)]
+    except (msgspec.DecodeError, Malformed, UnicodeDecodeError):
+        return _one_by_one(payload, kind, arrived)
+    return Decoded(items, any(record.time is None for record in records))
+
+
+def _point(record: _Measurement | _TagRead, arrived: int) -> Point:
+    time = arrived if record.time is None else times.parse(record.time)
+    if type(record) is _Measurement:
+        return Point(time, record.value)
+    assert type(record) is _TagRead
+    return _tag_point(record, time)
+
+
+def _tag_point(record: _TagRead, time: int) -> Point:
+    if record.read_point is not None and not 0 < len(record.read_point) <= LONGEST_NAME:
+        raise Malformed(f"read_point: expected 1 to {LONGEST_NAME} characters")
+    if record.antenna is not None and not 0 <= record.antenna < 65_536:  # noqa: PLR2004 - LLRP's AntennaID has 16 bits
+        raise Malformed("antenna: expected an integer from 0 to 65535")
+    tag = epc.canonical(record.epc)
+    told = {"read_point": record.read_point, "antenna": record.antenna, "rssi": record.rssi}
+    extra = {name: value for name, value in told.items() if value is not None}
+    key = f"{tag}|{record.read_point or ''}|{'' if record.antenna is None else record.antenna}"
+    return Point(time, tag, key, _encode(extra).decode() if extra else "")
+
+
+def _one_by_one(payload: bytes, kind: Kind, arrived: int) -> Decoded:
+    try:
+        read = _anything(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Decoded([Refusal(0, f"no JSON: {error}")])
+    items: list[Point | Refusal] = []
+    untimed = False
+    for index, record in enumerate(read if isinstance(read, list) else [read]):
+        try:
+            typed = _typed(record, kind)
+            untimed = untimed or typed.time is None
+            items.append(_point(typed, arrived + index))
+        except (msgspec.ValidationError, Malformed) as error:
+            items.append(Refusal(index, f"{error}; expected {_FORM[kind]}"))
+    return Decoded(items, untimed)
+
+
+def _typed(record: object, kind: Kind) -> _Measurement | _TagRead:
+    if kind == "measurement":
+        return msgspec.convert(record, _Measurement)
+    return msgspec.convert(record, _TagRead)
+
+
+_FORM = {
+    "measurement": '{"time": RFC 3339, "value": …}',
+    "rfid": '{"time": RFC 3339, "epc": …, "read_point"?, "antenna"?, "rssi"?}',
+}

@@ -1,0 +1,49 @@
+"""One part of a running Mitoyen, as `mitoyen up` starts it: `python -m mitoyen.part PART SETTINGS-FILE SUPERVISOR-PID`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from broker.settings import Settings
+from mitoyen.logging import configure
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    part, settings_file, supervisor = sys.argv[1:]
+    _end_with(int(supervisor))
+    configure()
+    settings = Settings.model_validate_json(Path(settings_file).read_text())
+    # only what a part needs is imported by it: the HTTP side never loads the raw store
+    if part == "broker":
+        from broker.parts import run_broker  # noqa: PLC0415
+        from gateways.formats import DECODERS  # noqa: PLC0415
+
+        run_broker(settings, DECODERS)
+    elif part == "keeper":
+        from broker.parts import run_keeper  # noqa: PLC0415
+
+        os.nice(5)  # what people wait for is live; what is kept can catch up
+        run_keeper(settings)
+    elif part == "api":
+        from api.serve import run_api  # noqa: PLC0415
+
+        run_api(settings)
+    else:
+        raise SystemExit(f"unknown part {part}: expected broker, keeper or api")
+
+
+def _end_with(supervisor: int) -> None:
+    """Get SIGTERM when the supervisor dies, however it dies (prctl(2)). Mosquitto does not: it goes on queueing."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        raise SystemExit("the supervisor is gone")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""`mitoyen up`: Mosquitto, the broker, the keeper and the HTTP side as child processes, started in order, started again
+when they die, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import structlog
+
+from broker import authorisation, keys, mosquitto, secrets
+from broker.errors import Unavailable
+from broker.home import Home
+from broker.opening import prepare_store, registry
+from broker.settings import Settings
+
+log = structlog.get_logger()
+
+PAUSES_S = (0.1, 0.5, 2.0, 5.0)  # before a part is started again: at once the first time, patiently when it keeps dying
+STEADY_S = 30.0  # a part that ran this long is started again at once
+GRACE_S = 8.0  # how long a part may take to stop before it is killed; all four fit in the 20 s that systemd's users expect
+
+Start: TypeAlias = Callable[[], Awaitable[asyncio.subprocess.Process]]
+
+
+async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
+    """Run everything until SIGTERM or SIGINT (or `stop`). Raises Unavailable if it can't be started."""
+    stop = stop or asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    home = Home(settings.home)
+    home.make()
+    with _held(home):
+        await asyncio.to_thread(prepare, settings, home)
+        parts = [
+            _Part("mosquitto", partial(_mosquitto, settings, home)),
+            *(_Part(name, partial(_python, name, home)) for name in ("broker", "keeper", "api")),
+        ]
+        running: list[asyncio.Task[None]] = []
+        try:
+            for part in parts:
+                await part.start()
+                running.append(asyncio.create_task(part.keep_running(), name=part.name))
+            log.info("up", http=settings.http, mqtt=settings.mqtt, home=str(home.root))
+            await stop.wait()
+        finally:
+            for task in running:
+                task.cancel()
+            for part in reversed(parts):
+                await part.stop()
+            log.info("down")
+
+
+def prepare(settings: Settings, home: Home) -> None:
+    """Everything that must be there before the parts start: schema, operator's key, databases, settings for the parts."""
+    mosquitto.end_left_over(home.mosquitto)
+    shutil.rmtree(home.metrics)
+    home.make()
+    home.keeper_state.unlink(missing_ok=True)
+    secrets.write_private(home.settings, settings.model_dump_json().encode())
+    known = registry(settings, home)
+    known.migrate()
+    if not known.has_operator():
+        key = keys.new_key("operator")
+        secrets.write_private(home.operator_key, key.encode() + b"\n")
+        known.add_operator_key(key, time.time_ns())
+    known.close()
+    prepare_store(settings, home)
+
+
+@dataclass(slots=True)
+class _Part:
+    """One child process."""
+
+    name: str
+    begin: Start
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await self.begin()
+
+    async def keep_running(self) -> None:
+        failures = 0
+        while True:
+            assert self.process is not None
+            began = time.monotonic()
+            status = await self.process.wait()
+            failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
+            pause = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
+            log.error("part_died", part=self.name, status=status, again_in_s=pause)
+            await asyncio.sleep(pause)
+            while True:
+                try:
+                    await self.start()
+                    break
+                except Unavailable as error:
+                    log.error("part_not_started", part=self.name, reason=str(error))
+                    await asyncio.sleep(PAUSES_S[-1])
+
+    async def stop(self) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), GRACE_S)
+        except TimeoutError:
+            log.error("part_killed", part=self.name)
+            self.process.kill()
+            await self.process.wait()
+
+
+async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Process:
+    """Start Mosquitto with rules made from the registry as it is now."""
+
+    def write() -> Path:
+        mosquitto.end_left_over(home.mosquitto)
+        known = registry(settings, home)
+        snapshot = known.snapshot()
+        known.close()
+        accounts = [login.account() for login in secrets.load(home.logins).values()]
+        accounts += [gateway.account for gateway in snapshot.gateways]
+        accounts += [application.account for application in snapshot.applications]
+        policy = authorisation.policy(snapshot, time.time_ns())
+        return mosquitto.write(home.mosquitto, settings.mqtt_address, settings.queue_mb << 20, policy, accounts)
+
+    conf = await asyncio.to_thread(write)
+    return await mosquitto.start(settings.mosquitto, conf, settings.mqtt_address)
+
+
+async def _python(part: str, home: Home) -> asyncio.subprocess.Process:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(home.metrics)}
+    command = (sys.executable, "-m", "mitoyen.part", part, str(home.settings), str(os.getpid()))
+    return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.DEVNULL)
+
+
+@contextmanager
+def _held(home: Home) -> Iterator[IO[str]]:
+    """One `mitoyen up` a home. Raises Unavailable if there is one already."""
+    with (home.run / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(f"`mitoyen up` is running in {home.root} already") from error
+        yield lock
