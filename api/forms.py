@@ -51,7 +51,9 @@ class Mqtt(BaseModel):
     port: int
     username: str
     password: str = Field(description="Shown once.")
-    client_id_prefix: str = Field(description="Begin your client ids with it: nobody who can't guess it takes over your session.")
+    client_id_prefix: str = Field(
+        description="Begin your client ids with it: nobody who can't guess it takes over your session."
+    )
 
 
 class GatewayMqtt(Mqtt):

@@ -40,9 +40,7 @@ def pages(store: Store, span: Span, still: Callable[[], None]) -> Iterator[list[
         still()
 
 
-def downsampled(
-    found: Iterator[list[Point]], interval: int, statistic: statistics.Statistic
-) -> Iterator[list[Point]]:
+def downsampled(found: Iterator[list[Point]], interval: int, statistic: statistics.Statistic) -> Iterator[list[Point]]:
     """One point an interval that has numbers; intervals begin at multiples of their length since 1970 (ns)."""
     rest: list[Point] = []
     for page in found:

@@ -1,14 +1,14 @@
 """Everything that can be broken, in one tree. What is merely refused is a value, not an exception.
 
-    MitoyenError
-    ├── Malformed         a text, time, duration or identifier is not what the interface says
-    ├── Refused           a rule says no; carries a reason code
-    ├── NotFound          what was named does not exist
-    ├── Conflict          it exists already
-    ├── StoreUnavailable  a store did not answer, or answered that it can't now: try again later
-    ├── StoreRejected     a store took a batch but for some points; they will not be taken later either
-    ├── JournalFull       the journal reached its limit: nothing is acknowledged until there is room
-    └── Unavailable       another part of Mitoyen did not answer
+MitoyenError
+├── Malformed         a text, time, duration or identifier is not what the interface says
+├── Refused           a rule says no; carries a reason code
+├── NotFound          what was named does not exist
+├── Conflict          it exists already
+├── StoreUnavailable  a store did not answer, or answered that it can't now: try again later
+├── StoreRejected     a store took a batch but for some points; they will not be taken later either
+├── JournalFull       the journal reached its limit: nothing is acknowledged until there is room
+└── Unavailable       another part of Mitoyen did not answer
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ class Ingest:
         """Take messages in until cancelled, connecting again whenever the connection is lost."""
         while True:
             try:
-                async with connection.connect(account, self._take, session_expiry_s=SESSION_EXPIRY_S) as self._connection:
+                async with connection.connect(
+                    account, self._take, session_expiry_s=SESSION_EXPIRY_S
+                ) as self._connection:
                     await self._connection.subscribe([topics.EVERY_INPUT])
                     self._subscribed = True
                     log.info("ingest_connected")

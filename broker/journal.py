@@ -108,7 +108,9 @@ class Journal:
             self._count(entries)
             self._place(places)
             if untimed:
-                self._db.executemany("insert or replace into untimed values (?, ?, ?, ?)", [(i, *u) for i, u in untimed.items()])
+                self._db.executemany(
+                    "insert or replace into untimed values (?, ?, ?, ?)", [(i, *u) for i, u in untimed.items()]
+                )
             self._db.execute("commit")
         except sqlite3.OperationalError as error:
             self._undo()
@@ -140,12 +142,16 @@ class Journal:
 
     def used_bytes(self) -> int:
         """Bytes of the file that are in use."""
-        pages = self._db.execute("pragma page_count").fetchone()[0] - self._db.execute("pragma freelist_count").fetchone()[0]
+        pages = (
+            self._db.execute("pragma page_count").fetchone()[0]
+            - self._db.execute("pragma freelist_count").fetchone()[0]
+        )
         return int(pages) * self._page
 
     def counts(self, organisation: str, gateway: str) -> GatewayCounts:
         found = self._db.execute(
-            "select accepted, refused, last_seen from gateways where organisation = ? and gateway = ?", (organisation, gateway)
+            "select accepted, refused, last_seen from gateways where organisation = ? and gateway = ?",
+            (organisation, gateway),
         ).fetchone()
         return GatewayCounts(*found) if found else GatewayCounts()
 

@@ -1,7 +1,7 @@
 """How a released point looks to whoever reads it, live and in history alike. Pure.
 
-    {"datastream", "time", "until"?, "value", "unit"?, "statistics"?}              of a measurement
-    {"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
+{"datastream", "time", "until"?, "value", "unit"?, "statistics"?}              of a measurement
+{"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def form(release: Release, profile: Profile, statistics: Sequence[str] | None = 
     unit = b""
     if statistics is not None or datastream.kind == "measurement":
         named = b'","value":'
-        spelled = "1" if statistics and statistics[0] == "count" else datastream.unit  # a count is a plain number in UCUM
+        spelled = (
+            "1" if statistics and statistics[0] == "count" else datastream.unit
+        )  # a count is a plain number in UCUM
         if spelled is not None:
             unit = b',"unit":' + _encode(spelled)
     else:

@@ -20,7 +20,9 @@ STORE_REJECTED = Counter("mitoyen_store_rejected", "Points that a store will not
 STORE_FAILED = Counter("mitoyen_store_failures", "Times that a store did not answer and was tried again")
 RELEASED = Counter("mitoyen_records_released", "Points written to released streams, windows included")
 WITHHELD = Counter("mitoyen_records_withheld", "Records that a release does not show", ["reason"])
-BEHIND = Gauge("mitoyen_store_behind_batches", "Batches in the journal that are not stored yet", multiprocess_mode="mostrecent")
+BEHIND = Gauge(
+    "mitoyen_store_behind_batches", "Batches in the journal that are not stored yet", multiprocess_mode="mostrecent"
+)
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])
 STREAMS = Gauge("mitoyen_live_streams", "Server-Sent Events streams that are open", multiprocess_mode="livesum")

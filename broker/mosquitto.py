@@ -42,7 +42,9 @@ def plugin() -> Path:
     raise Unavailable(f"{PLUGIN} is not installed: it comes with Mosquitto 2 (Debian's package mosquitto)")
 
 
-def write(folder: Path, address: tuple[str, int], queue_bytes: int, policy: Policy, accounts: Iterable[MqttAccount]) -> Path:
+def write(
+    folder: Path, address: tuple[str, int], queue_bytes: int, policy: Policy, accounts: Iterable[MqttAccount]
+) -> Path:
     """Write configuration and access rules; returns the configuration's path."""
     host, port = address
     values = {
@@ -96,7 +98,13 @@ async def start(program: str, conf: Path, address: tuple[str, int]) -> asyncio.s
         try:
             # a session of its own: Ctrl-C is for the supervisor, which stops its children in order
             child = await asyncio.create_subprocess_exec(
-                program, "-c", str(conf), stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+                program,
+                "-c",
+                str(conf),
+                stdout=output,
+                stderr=output,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise Unavailable(f"{program} is not installed (Debian's package mosquitto)") from error

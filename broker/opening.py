@@ -7,8 +7,8 @@ from broker.home import Home
 from broker.registry.registry import Registry
 from broker.settings import Settings
 from broker.store import influx
-from broker.store.influxserver import Account
 from broker.store import open as store
+from broker.store.influxserver import Account
 from broker.store.protocol import Store
 
 

@@ -191,6 +191,8 @@ def _alone(path: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > end:
-                    raise Unavailable(f"another process holds {path}: is `mitoyen up` running in this home already?") from None
+                    raise Unavailable(
+                        f"another process holds {path}: is `mitoyen up` running in this home already?"
+                    ) from None
                 time.sleep(0.05)
         yield

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from broker.model import Datastream, Offer, Release
 from broker.points import Point
 from broker.privacy import pseudonymise
-from broker.privacy.profile import Profile, Pseudonymise
+from broker.privacy.profile import Pseudonymise
 
 KeyOf: TypeAlias = Callable[[str, int], bytes | None]
 """(offer, epoch) -> key of 32 bytes, or None if it was destroyed."""
@@ -25,12 +25,6 @@ class Outcome:
 
     points: list[Point]
     withheld: dict[str, int] = field(default_factory=dict)
-
-
-def identity(offer: str, datastream: Datastream, profile: Profile, *, shared: bool) -> str:
-    """Where the release's points rest: one stream for all releases that compute the same, if it may be shared."""
-    own = "" if shared else f"/{offer}"
-    return f"{datastream.stream}/{profile.fingerprint}{own}"
 
 
 def begins(release: Release, offer: Offer) -> int | None:

@@ -3,7 +3,7 @@
     {"time"?: RFC 3339, "value": number | text | boolean}
     {"time"?: RFC 3339, "epc": hexadecimal | urn:epc:…, "read_point"?: text, "antenna"?: integer, "rssi"?: dBm}
 
-Members that are not named here are refused rather than passed over: a misspelt "tiem" would else be stored at its
+Members that are not named here are refused rather than passed over: a misspelt "time" would else be stored at its
 arrival. A payload is first read as what it should be, in one go; only one that is not is looked at record by record.
 """
 

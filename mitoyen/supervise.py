@@ -30,7 +30,9 @@ log = structlog.get_logger()
 
 PAUSES_S = (0.1, 0.5, 2.0, 5.0)  # before a part is started again: at once the first time, patiently when it keeps dying
 STEADY_S = 30.0  # a part that ran this long is started again at once
-GRACE_S = 8.0  # how long a part may take to stop before it is killed; all four fit in the 20 s that systemd's users expect
+GRACE_S = (
+    8.0  # how long a part may take to stop before it is killed; all four fit in the 20 s that systemd's users expect
+)
 
 Start: TypeAlias = Callable[[], Awaitable[asyncio.subprocess.Process]]
 

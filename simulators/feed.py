@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 PACK = 50
 """Records in one message at most; a message then stays below 10 KiB."""
 
-_SLICE_NS = (
-    600 * SECOND
-)  # neighbouring sensors catch up side by side, and a slice of 80 sensors is below 1 MiB
+_SLICE_NS = 600 * SECOND  # neighbouring sensors catch up side by side, and a slice of 80 sensors is below 1 MiB
 _TAPE_SLICE = 1_000  # records of one recording handed out at once
 _APART_NS = 1_000  # two records of one moment must not replace one another
 _LAST_GAP_NS = 60 * SECOND  # before a recording of one record begins again

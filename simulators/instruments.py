@@ -69,9 +69,7 @@ def _reads(place: Place, hours: float) -> float:
     return _MOST_READS_PER_S * _GATE_SPAN_S * place.footfall(hours)
 
 
-_AIR = partial(
-    Instrument, owner="air-agency", gateway="air", theme="air", unit="ug/m3", interval_s=60, say=_tenths
-)
+_AIR = partial(Instrument, owner="air-agency", gateway="air", theme="air", unit="ug/m3", interval_s=60, say=_tenths)
 _WEATHER = partial(Instrument, owner="air-agency", gateway="weather", theme="weather", interval_s=60)
 _NOISE = partial(Instrument, owner="roads", gateway="noise", theme="noise", interval_s=30)
 _ROAD = partial(Instrument, owner="roads", gateway="roads", theme="traffic", interval_s=60)

@@ -95,9 +95,7 @@ Progress: TypeAlias = "Callable[[Played], None]"
 _E = TypeVar("_E", bound=BaseException)
 
 
-async def play(
-    simulation: Simulation, *, until: float | None = None, on_progress: Progress | None = None
-) -> Played:
+async def play(simulation: Simulation, *, until: float | None = None, on_progress: Progress | None = None) -> Played:
     """Plays until the real time `until` (seconds since 1970, as `time.time()`) or until all is sent.
 
     `on_progress` is called twice a second and at the end. What was due at the end is still sent, for ten
@@ -246,9 +244,7 @@ class _Line:
         if not self._connections and isinstance(code, ReasonCode) and code.value in _WRONG_CREDENTIALS:
             where = f"{self._gateway.mqtt.host}:{self._gateway.mqtt.port}"
             who = f"gateway {self._gateway.organisation}/{self._gateway.id}"
-            raise Refused(
-                "credentials", f"{who}: the broker at {where} does not accept its credentials ({code})"
-            )
+            raise Refused("credentials", f"{who}: the broker at {where} does not accept its credentials ({code})")
         _LOG.warning("gateway_connection_lost gateway=%s reason=%s", self._gateway.prefix, lost)
 
 

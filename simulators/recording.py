@@ -27,9 +27,7 @@ Value: TypeAlias = bool | int | float
 _TIME_COLUMNS = {".csv": "timestamp", ".ndjson": "time", ".jsonl": "time"}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LARGEST = 2**63  # stores hold integers in 64 bits, signed
-_EXPECTED_TIME = (
-    "expected RFC 3339, such as 2026-11-22T20:00:00Z, or a local time, such as 2026-11-22 20:00:00"
-)
+_EXPECTED_TIME = "expected RFC 3339, such as 2026-11-22T20:00:00Z, or a local time, such as 2026-11-22 20:00:00"
 
 
 @dataclass(frozen=True, slots=True)

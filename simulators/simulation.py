@@ -76,9 +76,7 @@ def _zone(value: str) -> str:
     try:
         _zone_of(value)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            f"no time zone {value!r} is known here; expected one such as Europe/Paris"
-        ) from error
+        raise ValueError(f"no time zone {value!r} is known here; expected one such as Europe/Paris") from error
     return value
 
 
@@ -166,8 +164,7 @@ class Recording(_Strict):
     )
     loop: bool | None = Field(
         None,
-        description="begin again at the end; left out: unless keep_times, as the same times again are the"
-        " same records",
+        description="begin again at the end; left out: unless keep_times, as the same times again are the same records",
     )
 
     @model_validator(mode="after")

@@ -51,9 +51,7 @@ def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.
         raise forbidden(f"The application {application.id} is another's.")
     offer = with_.registry.offer(body.offer)
     now = time.time_ns()
-    wanted = Agreement(
-        AgreementId(keys.new_id("agreement")), offer.id, application.id, body.purpose, "active", now
-    )
+    wanted = Agreement(AgreementId(keys.new_id("agreement")), offer.id, application.id, body.purpose, "active", now)
     decision = permit(offer, wanted, now)
     if not isinstance(decision, Denied) and not offer.terms.permits(body.purpose):
         decision = Denied("purpose_not_permitted", f"The offer {offer.id} does not permit {body.purpose}.")

@@ -28,7 +28,9 @@ from broker.statistics import Statistic
 
 router = APIRouter(prefix="/api/v1", tags=["history"])
 
-PAGE_OF_JSON = 100  # the interface's figure; the other formats are for whole exports and have no limit unless one is given
+PAGE_OF_JSON = (
+    100  # the interface's figure; the other formats are for whole exports and have no limit unless one is given
+)
 MOST = 10_000  # likewise
 
 
@@ -107,7 +109,9 @@ def _answer(
     if asked.limit is not None:
         taken = list(itertools.islice(itertools.chain.from_iterable(pages), asked.limit + 1))
         if len(taken) > asked.limit:
-            completeness = Completeness(complete=False, reason="limit", next=_next(request, taken[asked.limit - 1], asked))
+            completeness = Completeness(
+                complete=False, reason="limit", next=_next(request, taken[asked.limit - 1], asked)
+            )
         pages = iter([taken[: asked.limit]])
     else:
         first = next(pages, [])  # a store that is away is told by the status, which is sent before the first byte
@@ -179,5 +183,3 @@ def _inside(place: Place | None, bbox: str) -> bool:
         return False
     across = west <= place.longitude <= east if west <= east else not east < place.longitude < west
     return across and south <= place.latitude <= north
-
-

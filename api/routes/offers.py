@@ -13,11 +13,11 @@ from api.paging import link_next
 from api.services import OfOrganisation, With
 from broker import keys, times, topics
 from broker.errors import NotFound, Refused
+from broker.identity import identity
 from broker.licence import Terms
 from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import profile
 from broker.registry.reading import PROFILE, TERMS
-from broker.release import identity
 
 router = APIRouter(prefix="/api/v1", tags=["offers"])
 

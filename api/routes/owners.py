@@ -44,9 +44,9 @@ def register_gateway(body: forms.NewGateway, caller: OfOrganisation, with_: With
     except MitoyenError:
         with_.registry.remove_gateway(organisation, gateway_id)  # nobody was told its password
         raise
-    login = login(with_, account.username, password)
+    made = login(with_, account.username, password)
     return forms.GatewayMade(
-        id=gateway_id, mqtt=forms.GatewayMqtt(**login.model_dump(), topic=topics.input_template(caller.id, gateway_id))
+        id=gateway_id, mqtt=forms.GatewayMqtt(**made.model_dump(), topic=topics.input_template(caller.id, gateway_id))
     )
 
 
@@ -68,7 +68,12 @@ def show_rejections(
     kept = msgspec.json.decode(with_.control.call(Refusals(caller.id, gateway, limit)), type=list[_Refused])
     return [
         forms.Rejection(
-            time=times.text(r.time), topic=r.topic, index=r.place, reason=r.reason, payload=r.payload, encoding=r.encoding
+            time=times.text(r.time),
+            topic=r.topic,
+            index=r.place,
+            reason=r.reason,
+            payload=r.payload,
+            encoding=r.encoding,
         )
         for r in kept
     ]

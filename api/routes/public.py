@@ -77,7 +77,9 @@ def readyz(with_: With) -> Response:
     with_.registry.revision()
     said = with_.keeper()
     if said is None or said.trouble:
-        return document(503, "Not ready", said.trouble if said else "The keeper has not spoken lately.", reason="keeper")
+        return document(
+            503, "Not ready", said.trouble if said else "The keeper has not spoken lately.", reason="keeper"
+        )
     try:
         taking_in = msgspec.json.decode(with_.control.call(Ready()), type=bool)
     except Unavailable as error:

@@ -151,7 +151,9 @@ class Keeper:
 
     def _show(self, feed: Feed, entry: Entry) -> Iterator[Row]:
         shown = feed.shown_by[0]
-        outcome = pointwise(shown.release, shown.offer, entry.points, entry.arrived, self._keys.key, self._settings.lateness)
+        outcome = pointwise(
+            shown.release, shown.offer, entry.points, entry.arrived, self._keys.key, self._settings.lateness
+        )
         _withheld(outcome.withheld)
         return (Row(feed.stream, point) for point in outcome.points)
 

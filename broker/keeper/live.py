@@ -50,7 +50,9 @@ class PahoPublisher:
                 ("attribution", shown.offer.terms.attribution),
                 ("profile", shown.offer.profile.name),
             ]
-            sent = self._client.publish(shown.topic, shown.form.message(point), qos=1, retain=True, properties=properties)
+            sent = self._client.publish(
+                shown.topic, shown.form.message(point), qos=1, retain=True, properties=properties
+            )
             if sent.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
                 raise Unavailable(f"a window could not be published: {mqtt.error_string(sent.rc)}")
             PUBLISHED.inc()

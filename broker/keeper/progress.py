@@ -67,7 +67,9 @@ class Progress:
         """The windows that are to be released by `clock` (ns), the earliest first."""
         if self._earliest is None or self._earliest > clock:
             return []
-        rows = self._db.execute("select stream, start, due from windows where due <= ? order by due limit ?", (clock, most))
+        rows = self._db.execute(
+            "select stream, start, due from windows where due <= ? order by due limit ?", (clock, most)
+        )
         return [Window(*row) for row in rows]
 
     def close_windows(self, windows: Iterable[Window]) -> None:

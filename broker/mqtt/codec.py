@@ -108,7 +108,9 @@ def message(buffer: bytes, packet: Packet) -> Message:
             elif identifier == _CORRELATION:
                 correlation = value
         at += length
-    return Message(buffer[start + 2 : topic_end], buffer[at:end], packet_id, bool(first & 8), response_topic, correlation)
+    return Message(
+        buffer[start + 2 : topic_end], buffer[at:end], packet_id, bool(first & 8), response_topic, correlation
+    )
 
 
 def connected(buffer: bytes, packet: Packet) -> Connected:

@@ -20,7 +20,9 @@ from broker.mqtt.codec import Connected, Message
 
 KEEPALIVE_S = 20  # a dead peer is noticed within 1.5 times this; a ping is 2 bytes
 PATIENCE_S = 10  # how long Mosquitto may take to answer CONNECT or SUBSCRIBE on a busy machine
-IN_FLIGHT = 4_000  # publishes not yet acknowledged; bounds what is resent and what Mosquitto holds for us, at 1 MB or so
+IN_FLIGHT = (
+    4_000  # publishes not yet acknowledged; bounds what is resent and what Mosquitto holds for us, at 1 MB or so
+)
 
 OnMessages: TypeAlias = Callable[[list[Message]], None]
 
@@ -78,7 +80,9 @@ class Connection(asyncio.Protocol):
                 await self._room
         return self._limit - len(self._in_flight)
 
-    def publish(self, packets: Sequence[tuple[bytes, bytes, bytes, bool]], on_acknowledged: Callable[[int], None]) -> None:
+    def publish(
+        self, packets: Sequence[tuple[bytes, bytes, bytes, bool]], on_acknowledged: Callable[[int], None]
+    ) -> None:
         """Send (heading, properties, payload, retain) each at QoS 1, all in one write; no more than `room` gave.
 
         `on_acknowledged` is called with the reason code of each as it comes.
@@ -187,9 +191,7 @@ class Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def connect(
-    account: Account, on_messages: OnMessages, *, session_expiry_s: int = 0
-) -> AsyncIterator[Connection]:
+async def connect(account: Account, on_messages: OnMessages, *, session_expiry_s: int = 0) -> AsyncIterator[Connection]:
     """A connection that is logged in, kept alive, and hung up at the end.
 
     `session_expiry_s` above 0 takes up the session that this client id has, or begins one that outlives the connection.

@@ -45,7 +45,9 @@ def aggregate(points: Sequence[Point], operator: Aggregate, *, tags: bool) -> Wi
         return Windows([], {})
     times_ns = np.fromiter((p.time for p in counted), np.int64, len(counted))
     starts, which = np.unique(times_ns - times_ns % operator.window_ns, return_inverse=True)
-    columns: dict[str, Floats | Integers] = {"count": np.bincount(which)} if tags else statistics(_numbers(counted), which, operator.statistics)
+    columns: dict[str, Floats | Integers] = (
+        {"count": np.bincount(which)} if tags else statistics(_numbers(counted), which, operator.statistics)
+    )
     enough = np.ones(len(starts), bool)
     if operator.k is not None:
         enough = _distinct([str(p.value) for p in counted], which, len(starts)) >= operator.k

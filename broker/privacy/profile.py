@@ -125,7 +125,10 @@ def _objections_to_aggregate(aggregate: Aggregate, datastream: Subject) -> Itera
         yield "no_privacy_unit", "k counts distinct tags, and a measurement does not say whose it is"
     if datastream.personal_data:
         if not tags or datastream.privacy_unit not in (None, "tag"):
-            yield "privacy_unit_unknown", "its records do not say which privacy unit they belong to, so k can't be counted"
+            yield (
+                "privacy_unit_unknown",
+                "its records do not say which privacy unit they belong to, so k can't be counted",
+            )
         elif (aggregate.k or 0) < LEAST_GROUP:
             yield "k_too_small", f"personal data is aggregated over k of at least {LEAST_GROUP}"
 

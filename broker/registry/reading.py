@@ -41,7 +41,9 @@ def snapshot(connection: Connection) -> Snapshot:
         datastreams=tuple(datastreams(connection)),
         applications=tuple(applications(connection)),
         offers={offer.id: offer for offer in offers(connection)},
-        agreements=_by_application(agreements(connection, select(t.agreements).where(t.agreements.c.state == "active"))),
+        agreements=_by_application(
+            agreements(connection, select(t.agreements).where(t.agreements.c.state == "active"))
+        ),
     )
 
 
@@ -107,7 +109,8 @@ def ledger(connection: Connection, after: int, limit: int) -> list[EntryFields]:
     """Entries after this seq, oldest first."""
     rows = connection.execute(select(t.ledger).where(t.ledger.c.seq > after).order_by(t.ledger.c.seq).limit(limit))
     return [
-        {"seq": r.seq, "time": r.time, "event": r.event, **r.facts, "previous": r.previous, "hash": r.hash} for r in rows
+        {"seq": r.seq, "time": r.time, "event": r.event, **r.facts, "previous": r.previous, "hash": r.hash}
+        for r in rows
     ]
 
 

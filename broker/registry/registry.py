@@ -174,7 +174,9 @@ class Registry:
     def remove_gateway(self, organisation: str, gateway_id: str) -> None:
         """Take back one that could not be made known to Mosquitto."""
         with self._database.changing() as c:
-            c.execute(t.gateways.delete().where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway_id))
+            c.execute(
+                t.gateways.delete().where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway_id)
+            )
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
         """Raises Conflict, and NotFound if the organisation has no such gateway."""
@@ -203,7 +205,15 @@ class Registry:
         with self._database.changing() as c, _unique(f"offer {offer.id}"):
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
             terms = reading.TERMS.dump_python(offer.terms, mode="json")
-            _add(c, t.offers, id=offer.id, organisation=offer.organisation, profile=profile, terms=terms, created=offer.created)
+            _add(
+                c,
+                t.offers,
+                id=offer.id,
+                organisation=offer.organisation,
+                profile=profile,
+                terms=terms,
+                created=offer.created,
+            )
             for place, release in enumerate(offer.releases):
                 _add(
                     c,
@@ -251,9 +261,7 @@ class Registry:
             )
         return agreement
 
-    def refuse_agreement(
-        self, offer: OfferId, application: ApplicationId, purpose: str, reason: str, now: int
-    ) -> None:
+    def refuse_agreement(self, offer: OfferId, application: ApplicationId, purpose: str, reason: str, now: int) -> None:
         """Put a refusal on the record."""
         with self._database.changing() as c:
             _record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)

@@ -24,4 +24,7 @@ class Snapshot:
 
     def next_expiry(self, now: int) -> int | None:
         """When (ns) the next offer ends by itself, or None."""
-        return min((o.terms.expires for o in self.offers.values() if (o.terms.expires or 0) > now and o.terms.expires), default=None)
+        return min(
+            (o.terms.expires for o in self.offers.values() if (o.terms.expires or 0) > now and o.terms.expires),
+            default=None,
+        )

@@ -50,9 +50,7 @@ class InfluxStore:
     def write(self, rows: Rows) -> None:
         keep_all(rows, self._keep)
 
-    def read(
-        self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int
-    ) -> list[Point]:
+    def read(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> list[Point]:
         start, end = max(start, EARLIEST), min(end, LATEST)
         if after is not None and after[0] < start:
             after = None

@@ -130,9 +130,7 @@ class Server:
 
     def _unavailable(self, answer: httpx.Response, said: str) -> StoreUnavailable:
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            return StoreUnavailable(
-                f"InfluxDB at {self._url} refuses the user and password it was given: {said}"
-            )
+            return StoreUnavailable(f"InfluxDB at {self._url} refuses the user and password it was given: {said}")
         return StoreUnavailable(f"InfluxDB at {self._url} can't now: {said} (HTTP {answer.status_code})")
 
 

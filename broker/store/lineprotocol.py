@@ -69,9 +69,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
-@lru_cache(
-    65_536
-)  # a city's streams and the tags that are read in an hour; 30 MB at most with texts of usual length
+@lru_cache(65_536)  # a city's streams and the tags that are read in an hour; 30 MB at most with texts of usual length
 def _series(stream: str, key: str) -> str:
     """Measurement and tags, sorted as the server wants them. An empty tag is one that is not there."""
     tags = (("key", key), ("stream", stream))

@@ -25,8 +25,7 @@ class Stores(NamedTuple):
 def open_stores(spec: str, home: Path, *, prefix: str, account: Account | None = None) -> Stores:
     """Both stores, to write. `prefix` tells apart homes that share an InfluxDB server. Raises Malformed."""
     raw, released = (
-        _open(spec, home, which, prefix=prefix, account=account, readonly=False)
-        for which in ("raw", "released")
+        _open(spec, home, which, prefix=prefix, account=account, readonly=False) for which in ("raw", "released")
     )
     return Stores(raw, released)
 
@@ -36,9 +35,7 @@ def open_released(spec: str, home: Path, *, prefix: str, account: Account | None
     return _open(spec, home, "released", prefix=prefix, account=account, readonly=True)
 
 
-def _open(
-    spec: str, home: Path, which: str, *, prefix: str, account: Account | None, readonly: bool
-) -> Store:
+def _open(spec: str, home: Path, which: str, *, prefix: str, account: Account | None, readonly: bool) -> Store:
     kind, _, url = spec.partition(":")
     if spec == "sqlite":
         return SqliteStore(home / f"{which}.sqlite", readonly=readonly)

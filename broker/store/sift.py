@@ -24,9 +24,7 @@ def keep_all(rows: Rows, keep: Callable[[Rows], str | None]) -> None:
     for first in range(0, len(rows), BATCH):
         refused += _refused(rows[first : first + BATCH], keep)
     if refused:
-        raise StoreRejected(
-            f"{len(refused)} of {len(rows)} rows: {refused[0][1]}", [row for row, _ in refused]
-        )
+        raise StoreRejected(f"{len(refused)} of {len(rows)} rows: {refused[0][1]}", [row for row, _ in refused])
 
 
 def _refused(rows: Rows, keep: Callable[[Rows], str | None]) -> list[tuple[Row, str]]:

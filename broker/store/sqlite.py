@@ -80,9 +80,7 @@ class SqliteStore:
         with self._lock:
             keep_all(rows, self._keep)
 
-    def read(
-        self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int
-    ) -> list[Point]:
+    def read(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> list[Point]:
         start, end = max(start, EARLIEST), min(end, LATEST)
         if limit <= 0 or start >= end or (after and after[0] >= end):
             return []
@@ -229,9 +227,7 @@ class SqliteStore:
         found: int = db.execute("PRAGMA user_version").fetchone()[0]
         if found > _FORMAT:
             db.close()
-            raise StoreUnavailable(
-                f"{self._path.name} has format {found}; this version reads up to {_FORMAT}"
-            )
+            raise StoreUnavailable(f"{self._path.name} has format {found}; this version reads up to {_FORMAT}")
         return found
 
 

@@ -153,9 +153,7 @@ def test_a_server_that_never_answered_is_told_too() -> None:
         "http://admin:secret",
     ],
 )
-def test_an_address_with_a_password_or_without_a_host_is_refused_and_not_repeated(
-    url: str, tmp_path: Path
-) -> None:
+def test_an_address_with_a_password_or_without_a_host_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(Malformed) as refused:
         open_stores(f"influx:{url}", tmp_path, prefix="city")
     assert "secret" not in str(refused.value)

@@ -191,9 +191,7 @@ def test_the_last_value_and_extra_win_whatever_their_types(
 
 @given(
     st.lists(
-        st.tuples(
-            st.integers(0, 4), st.sampled_from(["", "a", "b", "é", "😀", "\ue000", "a b"]), st.integers(0, 9)
-        )
+        st.tuples(st.integers(0, 4), st.sampled_from(["", "a", "b", "é", "😀", "\ue000", "a b"]), st.integers(0, 9))
     ),
     st.integers(1, 7),
     st.integers(-1, 5),
@@ -210,9 +208,7 @@ def test_pages_hold_each_point_once_and_in_order(
     expected = [last[place] for place in sorted(last) if start <= place[0] - NOON < end]
 
     found: list[Point] = []
-    while page := store.read(
-        stream, NOON + start, NOON + end, after=found[-1].cursor if found else None, limit=limit
-    ):
+    while page := store.read(stream, NOON + start, NOON + end, after=found[-1].cursor if found else None, limit=limit):
         assert len(page) <= limit
         found += page
     assert found == expected
@@ -279,9 +275,7 @@ def test_latest_is_the_greatest_time_and_of_these_the_greatest_key(store: Store)
 
 def test_an_erased_stream_is_gone_and_can_be_written_again(store: Store, stream: str) -> None:
     other = unused()
-    store.write(
-        [Row(name, Point(NOON + n * 200 * DAY, n, f"k{n}")) for name in (stream, other) for n in range(9)]
-    )
+    store.write([Row(name, Point(NOON + n * 200 * DAY, n, f"k{n}")) for name in (stream, other) for n in range(9)])
     store.erase(stream)
     assert everything(store, stream) == []
     assert store.latest([stream, other]).keys() == {other}

@@ -81,11 +81,7 @@ def test_truth_and_readings_are_finite_json_that_the_interface_takes(sensor, sta
     assert math.isfinite(CITY.truth(sensor, start))
     for reading in CITY.readings(sensor, start, start + HOUR):
         json.dumps(reading, allow_nan=False)
-        fields = (
-            {"time", "value"}
-            if sensor.kind == "measurement"
-            else {"time", "epc", "read_point", "antenna", "rssi"}
-        )
+        fields = {"time", "value"} if sensor.kind == "measurement" else {"time", "epc", "read_point", "antenna", "rssi"}
         assert set(reading) == fields
 
 
@@ -271,9 +267,7 @@ def test_people_have_habits_so_that_pseudonyms_can_be_attacked():
     at_eight = [
         str(reading["epc"])
         for day in WORKDAYS[:15]
-        for reading in CITY.readings(
-            BY_ID["gate-1"], MONDAY + day * DAY + 8 * HOUR, MONDAY + day * DAY + 9 * HOUR
-        )
+        for reading in CITY.readings(BY_ID["gate-1"], MONDAY + day * DAY + 8 * HOUR, MONDAY + day * DAY + 9 * HOUR)
         if not str(reading["epc"]).startswith(tags.ASSET_PREFIX)
     ]
     most = sorted((at_eight.count(epc) for epc in set(at_eight)), reverse=True)

@@ -52,9 +52,7 @@ def test_a_tag_that_people_can_read_stays_as_it_is() -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.text())
-def test_neither_tag_nor_text_begins_another_line_or_field(
-    stream: str, key: str, text: str, extra: str
-) -> None:
+def test_neither_tag_nor_text_begins_another_line_or_field(stream: str, key: str, text: str, extra: str) -> None:
     head = line(Row(stream, Point(1, 1, key)))
     assert head.isprintable()
     assert len([part for part in head.replace("\\ ", "").split(" ") if part]) == 3

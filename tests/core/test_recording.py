@@ -30,9 +30,7 @@ def written(tmp_path):
 
 
 def test_a_csv_of_local_times_is_read_as_offsets_from_its_first_record(written):
-    file = written(
-        "timestamp,value\n2015-09-01 13:45:00,3.06\n2015-09-01 13:50:00,6\n\n2015-09-01T13:55,true\n"
-    )
+    file = written("timestamp,value\n2015-09-01 13:45:00,3.06\n2015-09-01 13:50:00,6\n\n2015-09-01T13:55,true\n")
     found = list(records(file))
     assert [(r.offset_ns, r.value) for r in found] == [(0, 3.06), (5 * MINUTE, 6), (10 * MINUTE, True)]
     assert found[0].time_ns == parse("2015-09-01T13:45:00Z")
@@ -52,9 +50,7 @@ def test_times_with_a_zone_keep_it_to_the_nanosecond(written):
 
 
 def test_the_hour_that_autumn_repeats_is_played_twice(written):
-    file = written(
-        "timestamp,value\n2025-10-26 02:30,1\n2025-10-26 02:45,2\n2025-10-26 02:00,3\n2025-10-26 03:00,4\n"
-    )
+    file = written("timestamp,value\n2025-10-26 02:30,1\n2025-10-26 02:45,2\n2025-10-26 02:00,3\n2025-10-26 03:00,4\n")
     found = list(records(file, zone=ZoneInfo("Europe/Paris")))
     assert [r.offset_ns // MINUTE for r in found] == [0, 15, 30, 90]
 

@@ -26,9 +26,7 @@ class Shelf:
 
 
 @given(st.lists(st.integers(0, 9), max_size=200), st.sets(st.integers(0, 9)))
-def test_exactly_the_bad_rows_are_refused_and_the_last_good_one_of_a_time_wins(
-    given: list[int], bad: set[int]
-) -> None:
+def test_exactly_the_bad_rows_are_refused_and_the_last_good_one_of_a_time_wins(given: list[int], bad: set[int]) -> None:
     rows = [Row("s", Point(value % 3, value)) for value in given]
     shelf, refused = Shelf(bad), []
     try:

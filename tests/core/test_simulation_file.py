@@ -41,9 +41,7 @@ def test_a_minimal_file_is_a_city_in_real_time(written):
     assert (simulation.seed, simulation.sensors, simulation.speed, simulation.start_ago) == (0, 40, 1.0, 0)
 
 
-RECORDED = (
-    MINIMAL + "recordings: [{organisation: air-agency, gateway: air-1, datastream: old, file: old.csv%s}]"
-)
+RECORDED = MINIMAL + "recordings: [{organisation: air-agency, gateway: air-1, datastream: old, file: old.csv%s}]"
 
 
 @pytest.mark.parametrize(
