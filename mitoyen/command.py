@@ -3,37 +3,91 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from broker.errors import MitoyenError
+from broker.home import Home
+from broker.opening import registry as open_registry
+from broker.registry.ledger import Broken, verify
 from broker.settings import Settings
 from mitoyen.logging import configure
+from mitoyen.supervise import up as supervise
+from simulators import play, simulation
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A city's sensors, opened."
+)
+ledger = typer.Typer(no_args_is_help=True, help="The public record of offers, agreements, refusals and revocations.")
+app.add_typer(ledger, name="ledger")
+
+HomeOption = Annotated[Path, typer.Option(envvar="MITOYEN_HOME", help="Everything that is kept lies here.")]
+RegistryOption = Annotated[
+    str | None, typer.Option(envvar="MITOYEN_REGISTRY", help="A database URL; left out: SQLite in the home.")
+]
 
 
 @app.command()
 def up(
-    home: Annotated[Path, typer.Option(envvar="MITOYEN_HOME")],
-    http: Annotated[str, typer.Option(envvar="MITOYEN_HTTP")] = "127.0.0.1:8080",
-    mqtt: Annotated[str, typer.Option(envvar="MITOYEN_MQTT")] = "127.0.0.1:1883",
-    store: Annotated[str, typer.Option(envvar="MITOYEN_STORE")] = "sqlite",
-    registry: Annotated[str | None, typer.Option(envvar="MITOYEN_REGISTRY")] = None,
+    home: HomeOption,
+    http: Annotated[str, typer.Option(envvar="MITOYEN_HTTP", help="Where HTTP is served.")] = "127.0.0.1:8080",
+    mqtt: Annotated[str, typer.Option(envvar="MITOYEN_MQTT", help="Where Mosquitto listens.")] = "127.0.0.1:1883",
+    store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
+    registry: RegistryOption = None,
 ) -> None:
-    """Run the broker."""
-    from mitoyen.supervise import up as run
-
+    """Run the broker until SIGTERM. Every setting is also an environment variable MITOYEN_…"""
     configure()
     try:
-        asyncio.run(run(Settings(home=home, http=http, mqtt=mqtt, store=store, registry=registry)))
-    except MitoyenError as error:
-        typer.echo(f"mitoyen: {error}", err=True)
-        raise typer.Exit(1) from error
+        settings = Settings(home=home, http=http, mqtt=mqtt, store=store, registry=registry)
+        asyncio.run(supervise(settings))
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
 
 
 @app.command()
-def version() -> None:
-    """Say the version."""
+def simulate(
+    file: Annotated[Path, typer.Argument(help="What is simulated and replayed, and as which gateways (YAML).")],
+    seconds: Annotated[float | None, typer.Option(help="End after this long; left out: go on.")] = None,
+) -> None:
+    """Play a simulated city, or recordings, against a running broker, as hardware would. Prints a JSON summary."""
+    configure()
+    try:
+        until = time.time() + seconds if seconds is not None else None
+        played = asyncio.run(play.play(simulation.load(file), until=until))
+    except MitoyenError as error:
+        raise _failed(error) from error
+    typer.echo(json.dumps({"sent": played.sent_records, "acknowledged": played.acknowledged_records}))
+
+
+@ledger.command("verify")
+def verify_ledger(
+    home: HomeOption,
+    registry: RegistryOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Check the hash chain. Exits 1 and names the first entry that does not hold."""
+    try:
+        settings = Settings(home=home, registry=registry)
+        known = open_registry(settings, Home(home))
+        found = verify(known.whole_ledger())
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
+    broken = found if isinstance(found, Broken) else None
+    if as_json:
+        typer.echo(json.dumps({"holds": broken is None, **(broken._asdict() if broken else {"entries": found})}))
+    elif broken:
+        typer.echo(f"entry {broken.seq} does not hold: {broken.why}", err=True)
+    else:
+        typer.echo(f"all {found} entries hold")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _failed(error: Exception) -> typer.Exit:
+    typer.echo(f"mitoyen: {error}", err=True)
+    return typer.Exit(1)
