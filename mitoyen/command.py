@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.registry.ledger import Broken, verify
 from broker.settings import Settings
+from mitoyen import demo as demonstration
 from mitoyen.logging import configure
 from mitoyen.supervise import up as supervise
 from simulators import play, simulation
@@ -62,6 +65,28 @@ def simulate(
     except MitoyenError as error:
         raise _failed(error) from error
     typer.echo(json.dumps({"sent": played.sent_records, "acknowledged": played.acknowledged_records}))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(help="End after this long, with a JSON summary; left out: Ctrl-C ends it.")
+    ] = None,
+    store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
+) -> None:
+    """Run a broker in a folder of its own with a simulated city, offers and two applications, on free ports."""
+    configure()
+    with tempfile.TemporaryDirectory(prefix="mitoyen-demo-") as home:
+        http, mqtt = (f"127.0.0.1:{demonstration.free_port()}" for _ in range(2))
+        try:
+            settings = Settings(home=Path(home), store=store, http=http, mqtt=mqtt)
+            shown = lambda address: typer.echo(f"The city is open at {address}", err=True)  # noqa: E731
+            summary = asyncio.run(demonstration.demo(settings, seconds, shown))
+        except (MitoyenError, ValidationError) as error:
+            raise _failed(error) from error
+    typer.echo(json.dumps(asdict(summary)))
+    if seconds is not None and not summary.holds:
+        raise typer.Exit(1)
 
 
 @ledger.command("verify")
