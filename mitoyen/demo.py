@@ -31,6 +31,10 @@ MEAN: dict[str, Any] = {
 TAGS: dict[str, Any] = {"name": "pseudonymous", "operators": [{"op": "pseudonymise", "rotate": "P1D"}]}
 
 
+_Granted = dict[str, tuple[str, list[str]]]
+"""Application -> its key, and where the history of what it agreed to is."""
+
+
 @dataclass(slots=True)
 class Summary:
     """What went through. The demo holds only if no figure is zero."""
@@ -57,14 +61,15 @@ async def demo(settings: Settings, seconds: float | None, say: Any) -> Summary:
     async with httpx.AsyncClient(base_url=f"http://{settings.http}", timeout=30) as api:
         try:
             await _ready(api, running)
-            played, readers = await _open_city(api, Home(settings.home), summary)
+            granted: _Granted = {}
+            played, readers = await _open_city(api, Home(settings.home), summary, granted)
             say(f"http://{settings.http}/")
             until = None if seconds is None else time.time() + seconds
             work = [asyncio.create_task(play.play(played, until=until)), *(asyncio.create_task(r) for r in readers)]
             await asyncio.wait({work[0], running}, return_when=asyncio.FIRST_COMPLETED)
             if work[0].done():
                 summary.ingested = work[0].result().acknowledged_records
-                await _history(api, summary)
+                await _history(api, summary, granted)
             for task in work:
                 task.cancel()
         finally:
@@ -87,7 +92,9 @@ async def _ready(api: httpx.AsyncClient, running: asyncio.Task[None]) -> None:
     raise Unavailable("the broker did not become ready")
 
 
-async def _open_city(api: httpx.AsyncClient, home: Home, summary: Summary) -> tuple[simulation.Simulation, list[Any]]:
+async def _open_city(
+    api: httpx.AsyncClient, home: Home, summary: Summary, granted: _Granted
+) -> tuple[simulation.Simulation, list[Any]]:
     """Register the city, offer all of it, and let two applications agree."""
     operator = home.operator_key.read_text().strip()
     city = City(SEED)
@@ -117,7 +124,7 @@ async def _open_city(api: httpx.AsyncClient, home: Home, summary: Summary) -> tu
     for application, of in offers.items():
         made = await _post(api, reading, "applications", {"id": application})
         summary.applications[application] = {"live": 0, "history": 0}
-        granted = [
+        releases = [
             release
             for offer in of
             for release in (
@@ -129,12 +136,9 @@ async def _open_city(api: httpx.AsyncClient, home: Home, summary: Summary) -> tu
                 )
             )["releases"]
         ]
-        _granted[application] = (made["key"], [release["observations"] for release in granted])
+        granted[application] = (made["key"], [release["observations"] for release in releases])
         readers.append(_read(made["mqtt"], summary.applications[application]))
     return simulation.Simulation.model_validate({"seed": SEED, "backfill": BACKFILL, "gateways": gateways}), readers
-
-
-_granted: dict[str, tuple[str, list[str]]] = {}
 
 
 async def _read(login: Mapping[str, Any], counts: dict[str, int]) -> None:
@@ -152,9 +156,9 @@ async def _read(login: Mapping[str, Any], counts: dict[str, int]) -> None:
             counts["live"] += 1
 
 
-async def _history(api: httpx.AsyncClient, summary: Summary) -> None:
+async def _history(api: httpx.AsyncClient, summary: Summary, granted: _Granted) -> None:
     """Count what each application finds in history, as soon as all of it is there."""
-    for application, (key, paths) in _granted.items():
+    for application, (key, paths) in granted.items():
         for path in paths:
             end = time.monotonic() + READY_S
             while True:
