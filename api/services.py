@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import msgspec
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import denied, forbidden, unauthenticated
 from broker import keys
 from broker.access import Denied, Permitted, permit
-from broker.control import Changed, Control
+from broker.control import CaughtUp, Changed, Control
+from broker.errors import Unavailable
 from broker.keeper import state
 from broker.model import Caller, Offer
 from broker.registry.registry import Registry
@@ -54,6 +56,13 @@ class Services:
         if isinstance(decision, Denied):
             raise unauthenticated() if caller is None else denied(decision)
         return decision
+
+    def caught_up(self) -> bool:
+        """Whether everything that was acknowledged before now is kept; waits a little for it."""
+        try:
+            return msgspec.json.decode(self.control.call(CaughtUp()), type=bool)
+        except Unavailable:
+            return False
 
     def keeper(self) -> state.KeeperState | None:
         """What the keeper said last, or None if it has not said anything lately."""

@@ -43,7 +43,11 @@ class Policy:
 
 OWN_ROLES: Mapping[str, Rules] = {
     "mitoyen.ingest": frozenset(
-        {Rule("subscribeLiteral", topics.EVERY_INPUT), Rule("publishClientReceive", topics.EVERY_INPUT)}
+        {
+            Rule("subscribeLiteral", topics.EVERY_INPUT),
+            Rule("publishClientReceive", topics.EVERY_INPUT),
+            Rule("publishClientSend", topics.MARK),
+        }
     ),
     "mitoyen.live": frozenset(
         {Rule("publishClientSend", topics.EVERY_LIVE), Rule("publishClientSend", topics.EVERY_RECEIPT)}

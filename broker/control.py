@@ -1,4 +1,4 @@
-"""The narrow local door between the broker and the HTTP side: four calls over a Unix socket, one JSON object a line.
+"""The narrow local door between the broker and the HTTP side: five calls over a Unix socket, one JSON object a line.
 
 It exists so that the process which serves the public holds neither raw data nor power over Mosquitto. The socket lies in
 a folder of mode 0700; whoever can open it is this home's own user.
@@ -21,6 +21,7 @@ from broker.errors import MitoyenError, Unavailable
 
 log = structlog.get_logger()
 
+CAUGHT_UP_S = 0.5  # how long history waits for what is on its way before it says that it is behind
 PATIENCE_S = 15.0  # the longest that the broker may take to answer: Mosquitto's own patience and a little more
 LONGEST_LINE = 8 << 20  # a thousand refusals of a kilobyte, with room
 
@@ -43,11 +44,15 @@ class Refusals(msgspec.Struct, tag="refusals"):
     limit: int
 
 
+class CaughtUp(msgspec.Struct, tag="caught_up"):
+    """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
+
+
 class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-Call: TypeAlias = Changed | GatewayStatus | Refusals | Ready
+Call: TypeAlias = Changed | GatewayStatus | Refusals | CaughtUp | Ready
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

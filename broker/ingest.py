@@ -8,6 +8,7 @@ is nothing better to do until it is done, and handing it to another thread costs
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 import zlib
 from collections.abc import Callable
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 SESSION_EXPIRY_S = 7 * 86_400  # a broker that is down over a long weekend finds what Mosquitto kept for it
 RETRY_S = 1.0  # how often a connection or a full journal is tried again
+_MARK_TOPIC = topics.MARK.encode()
+_MARK = codec.heading(topics.MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Ingest:
         self._messages = journal.place("messages")
         self._untimed = journal.untimed()
         self._new_untimed: dict[int, Untimed] = {}
+        self._marks: dict[bytes, asyncio.Future[int]] = {}
+        self._passed: list[bytes] = []
 
     @property
     def connected(self) -> bool:
@@ -91,9 +96,31 @@ class Ingest:
                 self._forget_pending()
             await asyncio.sleep(RETRY_S)
 
+    async def caught_up(self) -> int:
+        """Wait until everything that Mosquitto took before this call is journalled; returns the batch that ends with it.
+
+        Mosquitto delivers in order, so a message of our own comes after all of it. Raises Unavailable when there is no
+        connection, or it is lost meanwhile.
+        """
+        if self._connection is None or not self._subscribed:
+            raise Unavailable("nothing is taken in: there is no connection to Mosquitto")
+        mark = secrets.token_bytes(8)
+        passed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._marks[mark] = passed
+        try:
+            await self._connection.room()
+            self._connection.publish([(_MARK, codec.NO_PROPERTIES, mark, False)], _ignore)
+            return await passed
+        finally:
+            self._marks.pop(mark, None)
+
     def _take(self, messages: list[Message]) -> None:
         now = time.time_ns()
         for message in messages:
+            if message.topic == _MARK_TOPIC:
+                self._packet_ids.append(message.packet_id)
+                self._passed.append(message.payload)
+                continue
             entry = self._understand(message, now)
             self._entries.append(entry)
             if message.packet_id:
@@ -138,7 +165,10 @@ class Ingest:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        if not self._entries or self._connection is None:
+        if self._connection is None:
+            return
+        if not self._entries:
+            self._acknowledge()
             return
         places = {**self._places(), "messages": self._messages}
         began = time.perf_counter()
@@ -159,7 +189,10 @@ class Ingest:
     def _acknowledge(self) -> None:
         assert self._connection is not None
         packet_ids = self._packet_ids
-        self._entries, self._packet_ids, self._records, self._new_untimed = [], [], 0, {}
+        for mark in self._passed:
+            if (passed := self._marks.get(mark)) is not None and not passed.done():
+                passed.set_result(self._journal.last)
+        self._empty()
         if not self._connection.lost.done():
             self._connection.acknowledge(packet_ids)
             self._connection.resume()
@@ -174,9 +207,15 @@ class Ingest:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        self._entries, self._packet_ids, self._records, self._new_untimed = [], [], 0, {}
+        self._empty()
+        for waiting in self._marks.values():
+            if not waiting.done():
+                waiting.set_exception(Unavailable("the connection to Mosquitto was lost"))
         self._connection = None
         self._subscribed = False
+
+    def _empty(self) -> None:
+        self._entries, self._packet_ids, self._records, self._new_untimed, self._passed = [], [], 0, {}, []
 
 
 def _response(message: Message, topic: str) -> tuple[str, str | None]:
@@ -188,6 +227,10 @@ def _response(message: Message, topic: str) -> tuple[str, str | None]:
     if whose is not None and asked == topics.receipts(whose.organisation, whose.gateway):
         return asked, None
     return "", f"response topic {asked[:100]!r}: expected ack/{{organisation}}/{{gateway}} of the publisher"
+
+
+def _ignore(_reason: int) -> None:
+    """A mark that Mosquitto refuses does not come, and whoever waits for it has a time limit."""
 
 
 def _unknown(topic: str) -> str:

@@ -32,7 +32,6 @@ log = structlog.get_logger()
 PLACE = "live"
 REMEMBERED_RECORDS = 200_000  # of batches that wait to be published: some 40 MB; beyond, they are read from disk again
 RETRY_S = 1.0  # how often a lost connection is tried again
-NOTHING = codec.user_properties(())
 
 Packet: TypeAlias = tuple[bytes, bytes, bytes, bool]
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -36,6 +36,7 @@ from broker.store.open import open_stores
 log = structlog.get_logger()
 
 TIDY_S = 1.0  # how often places are written and the journal is trimmed when nothing comes in
+LOOK_S = 0.01  # how often the keeper's place is looked up while somebody waits for it
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
@@ -91,6 +92,7 @@ class _Broker:
         )
         self._authority = Authority(self._snapshot)
         self._following = asyncio.Lock()
+        self._kept = 0
 
     async def run(self) -> None:
         logins = secrets.load(self._home.logins)
@@ -160,15 +162,28 @@ class _Broker:
                 return {"accepted": counts.accepted, "refused": counts.refused, "last_seen": counts.last_seen}
             case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
                 return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
+            case control.CaughtUp():
+                return await self._caught_up()
             case control.Ready():
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
+
+    async def _caught_up(self) -> bool:
+        with suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(control.CAUGHT_UP_S):
+                newest = await self._ingest.caught_up()
+                while self._kept < newest:
+                    self._kept = await asyncio.to_thread(place_of, self._home.keeper)
+                    if self._kept < newest:
+                        await asyncio.sleep(LOOK_S)
+                return True
+        return False
 
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
             self._keep_places()
-            kept = await asyncio.to_thread(place_of, self._home.keeper)
-            self._journal.trim(min(kept, self._outbound.place))
+            self._kept = await asyncio.to_thread(place_of, self._home.keeper)
+            self._journal.trim(min(self._kept, self._outbound.place))
             JOURNAL_BYTES.set(self._journal.used_bytes())
 
     def _keep_places(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 EVERY_INPUT = "in/#"
+MARK = "in/~"
+"""What the ingester sends to itself, to know that it has all that Mosquitto took before. No organisation is called `~`."""
 EVERY_LIVE = "live/#"
 EVERY_RECEIPT = "ack/#"
 CONTROL = "$CONTROL/dynamic-security/v1"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers import Influxd
+from tests.servers import Influxd, Mitoyen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,4 +18,14 @@ if TYPE_CHECKING:
 def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     """An InfluxDB that asks for no password. Take a database of your own; never stop it."""
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+# --- Mitoyen ---
+
+
+@pytest.fixture(scope="session")
+def mitoyen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitoyen]:
+    """A running broker on SQLite. Make organisations of your own in it; never stop it or a part of it."""
+    with Mitoyen(tmp_path_factory.mktemp("mitoyen")) as server:
         yield server

@@ -140,14 +140,14 @@ def _next(request: Request, last: Point, asked: Asked) -> str:
 
 
 def _kept(with_: Services, release: Release) -> Completeness:
-    """Whether all that was received before now is in the store."""
+    """Whether all that Mosquitto acknowledged before now is in the store, and released."""
     asked = time.time_ns()
     said = with_.keeper()
     if said is None:
         return Completeness(complete=False, reason="unknown")
     if release.stream in said.backfilling:
         return Completeness(complete=False, reason="backfilling")
-    if said.trouble or asked - said.through > 2 * times.SECOND:
+    if said.trouble or asked - said.through > 2 * times.SECOND or not with_.caught_up():
         return Completeness(complete=False, reason="behind")
     return Completeness(complete=True)
 

@@ -14,6 +14,7 @@ from broker.errors import MitoyenError
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
 PINGREQ = b"\xc0\x00"
 GOODBYE = b"\xe0\x00"
+NO_PROPERTIES = b"\x00"
 LARGEST = 268_435_455
 """Most bytes that a packet's length field can name [1.5.5]."""
 RECEIVE_MAXIMUM = 20_000

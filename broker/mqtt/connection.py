@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._heard = True
+        self._paused = False
 
     # --- out
 
@@ -101,16 +103,23 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def ping(self) -> None:
+        """Ask whether the peer lives; it is taken for dead if nothing came since the last time."""
+        if not (self._heard or self._paused):
+            self._fail(Unavailable("Mosquitto is silent"))
+            return
+        self._heard = False
         self._write(codec.PINGREQ)
 
     def pause(self) -> None:
         """Read no more for now: nothing is acknowledged, so Mosquitto keeps what comes."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
+            self._paused = True
 
     def resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+            self._paused, self._heard = False, True
 
     def _free_id(self) -> int:
         while True:
@@ -136,6 +145,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
+        self._heard = True
         buffer = self._rest + data if self._rest else data
         try:
             packets, used = codec.scan(buffer)
