@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Lifespan
 
 from api import errors
 from api.hub import Hub
@@ -61,9 +62,15 @@ def app(settings: Settings) -> FastAPI:
         services.registry.close()
         services.released.close()
 
-    made = FastAPI(title="Mitoyen", version=version("mitoyen"), lifespan=lifespan)
+    made = application(lifespan)
     made.state.services = services
     made.state.hub = hub
+    return made
+
+
+def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """All calls, described; what they work with is put in its `state` by whoever serves it."""
+    made = FastAPI(title="Mitoyen", version=version("mitoyen"), lifespan=lifespan)
     errors.install(made)
     for room in (owners, offers, consumers, history, live, public):
         made.include_router(room.router)

@@ -1,0 +1,86 @@
+"""What the documents name must exist: commands, options, settings, paths, calls. And what they show must run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from api.serve import application
+from broker.settings import Settings
+from mitoyen.command import app
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+def _code(document: Path) -> str:
+    return "\n".join(CODE.findall(document.read_text()))
+
+
+def _ids(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=_ids)
+
+
+@documents
+def test_every_make_target_named_exists(document: Path) -> None:
+    named = set(re.findall(r"\bmake ([a-z-]+)", _code(document)))
+    assert named <= TARGETS, named - TARGETS
+
+
+@documents
+def test_every_command_named_exists(document: Path) -> None:
+    command = get_command(app)
+    known = set(command.commands)  # type: ignore[attr-defined]  # a click.Group, as the app has several commands
+    named = set(re.findall(r"\bmitoyen ([a-z]+)\b", _code(document)))
+    assert named <= known, named - known
+
+
+@documents
+def test_every_option_of_a_command_named_exists(document: Path) -> None:
+    for line in _code(document).splitlines():
+        found = re.search(r"\bmitoyen ([a-z]+)\b(.*)", line)
+        if found is None:
+            continue
+        command, rest = found.groups()
+        shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
+        for option in re.findall(r"(--[a-z][a-z-]+)", rest):
+            assert option in shown, f"mitoyen {command} has no {option}"
+
+
+@documents
+def test_every_path_of_the_tree_named_exists(document: Path) -> None:
+    """Whatever begins like one of our folders or ends like one of our files."""
+    rooms = "broker|gateways|api|simulators|mitoyen|tests|docs|bench|scripts"
+    pattern = rf"(?<![\w/.{{-])((?:{rooms})/[\w./-]*|[\w./-]+\.(?:py|md|toml|conf))(?![\w/])"
+    for path in re.findall(pattern, _code(document)):
+        places = (ROOT / path, ROOT / "broker" / path, document.parent / path)
+        assert any(place.exists() for place in places), path
+
+
+@documents
+def test_every_setting_named_exists(document: Path) -> None:
+    named = set(re.findall(r"\bMITOYEN_([A-Z_]+)\b", _code(document))) - {"TEST_INFLUX_URL"}
+    assert named <= {name.upper() for name in Settings.model_fields}
+
+
+@documents
+def test_every_call_named_is_described_by_the_broker(document: Path) -> None:
+    known = set(application().openapi()["paths"])
+    for named in re.findall(r"/api/v1/[\w/{}-]+", _code(document)):
+        assert re.sub(r"\{\w+\}", "{}", named) in {re.sub(r"\{\w+\}", "{}", path) for path in known}, named
+
+
+@documents
+def test_the_python_shown_is_python(document: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL):
+        ast.parse(block)
