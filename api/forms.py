@@ -46,6 +46,12 @@ class OrganisationMade(BaseModel):
     key: str = Field(description="Shown once.")
 
 
+class OrganisationShown(BaseModel):
+    id: str
+    name: str
+    homepage: str | None
+
+
 class Mqtt(BaseModel):
     host: str
     port: int
@@ -147,6 +153,11 @@ class ReleaseShown(BaseModel):
     datastream: str
     profile: str
     topic: str
+    kind: str
+    observed_property: str | None
+    unit: str | None
+    theme: str | None
+    description: str | None
 
 
 class OfferShown(BaseModel):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 import structlog
@@ -55,6 +56,7 @@ class Hub:
         self._wanted: Counter[str] = Counter()
         self._last: dict[str, bytes] = {}
         self._client: aiomqtt.Client | None = None
+        self._asked: set[asyncio.Task[object]] = set()
 
     async def run(self, account: Account) -> None:
         """Hold the connection until cancelled."""
@@ -95,8 +97,7 @@ class Hub:
                 listener.give(topic, self._last[topic], retained=True)
         try:
             if new and self._client is not None:
-                with suppress(aiomqtt.MqttError):  # subscribed again with the next connection
-                    await self._client.subscribe([(topic, 1) for topic in new])
+                await self._ask(self._client.subscribe([(topic, 1) for topic in new]))
             yield listener
         finally:
             await self._forget(listener)
@@ -116,5 +117,20 @@ class Hub:
             del self._wanted[topic], self._by_topic[topic]
             self._last.pop(topic, None)
         if gone and self._client is not None:
-            with suppress(aiomqtt.MqttError):
-                await self._client.unsubscribe(gone)
+            await self._ask(self._client.unsubscribe(gone))
+
+    async def _ask(self, what: Coroutine[Any, Any, object]) -> None:
+        """Wait for Mosquitto's answer; whoever hangs up meanwhile does not take the question back.
+
+        What a lost connection leaves unanswered is settled by the next one, which subscribes to all that is wanted.
+        """
+        asked = asyncio.create_task(what)
+        self._asked.add(asked)
+        asked.add_done_callback(self._answered)
+        with suppress(aiomqtt.MqttError):
+            await asyncio.shield(asked)
+
+    def _answered(self, asked: asyncio.Task[object]) -> None:
+        self._asked.discard(asked)
+        if not asked.cancelled():
+            asked.exception()

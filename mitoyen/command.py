@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +21,12 @@ from broker.opening import registry as open_registry
 from broker.registry.ledger import Broken, verify
 from broker.settings import Settings
 from mitoyen import demo as demonstration
+from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
 from mitoyen.supervise import up as supervise
 from simulators import play, simulation
+
+PROGRESS_S = 5.0  # between two lines about how far it is
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A city's sensors, opened."
@@ -54,14 +59,29 @@ def up(
 
 @app.command()
 def simulate(
-    file: Annotated[Path, typer.Argument(help="What is simulated and replayed, and as which gateways (YAML).")],
+    file: Annotated[
+        Path | None, typer.Argument(help="What is simulated and replayed, and as which gateways (YAML).")
+    ] = None,
     seconds: Annotated[float | None, typer.Option(help="End after this long; left out: go on.")] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print a FILE to begin with, and end.")] = False,
+    progress: Annotated[
+        bool | None, typer.Option(help="Say now and then how far it is; left out: on a terminal only.")
+    ] = None,
 ) -> None:
-    """Play a simulated city, or recordings, against a running broker, as hardware would. Prints a JSON summary."""
+    """Play a simulated city, or recordings, against a running broker, as hardware would. Prints a JSON summary.
+
+    `mitoyen simulate --example > city.yaml` writes a file to begin with.
+    """
+    if example:
+        typer.echo(simulation.EXAMPLE, nl=False)
+        return
+    if file is None:
+        raise typer.BadParameter("expected a FILE; --example prints one")
     configure()
+    shown = progress if progress is not None else sys.stderr.isatty()
     try:
         until = time.time() + seconds if seconds is not None else None
-        played = asyncio.run(play.play(simulation.load(file), until=until))
+        played = asyncio.run(play.play(simulation.load(file), until=until, on_progress=_progress() if shown else None))
     except MitoyenError as error:
         raise _failed(error) from error
     typer.echo(json.dumps({"sent": played.sent_records, "acknowledged": played.acknowledged_records}))
@@ -73,6 +93,9 @@ def demo(
         float | None, typer.Option(help="End after this long, with a JSON summary; left out: Ctrl-C ends it.")
     ] = None,
     store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
+    recordings: Annotated[
+        Path, typer.Option(help="Folder with recordings of real road sensors, replayed if it is there.")
+    ] = RECORDINGS,
 ) -> None:
     """Run a broker in a folder of its own with a simulated city, offers and two applications, on free ports."""
     configure()
@@ -80,8 +103,7 @@ def demo(
         http, mqtt = (f"127.0.0.1:{demonstration.free_port()}" for _ in range(2))
         try:
             settings = Settings(home=Path(home), store=store, http=http, mqtt=mqtt)
-            shown = lambda address: typer.echo(f"The city is open at {address}", err=True)  # noqa: E731
-            summary = asyncio.run(demonstration.demo(settings, seconds, shown))
+            summary = asyncio.run(demonstration.demo(settings, seconds, recordings.absolute(), _say))
         except (MitoyenError, ValidationError) as error:
             raise _failed(error) from error
     typer.echo(json.dumps(asdict(summary)))
@@ -111,6 +133,22 @@ def verify_ledger(
         typer.echo(f"all {found} entries hold")
     if broken:
         raise typer.Exit(1)
+
+
+def _progress() -> Callable[[play.Played], None]:
+    last = time.monotonic()
+
+    def tell(played: play.Played) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PROGRESS_S:
+            last = time.monotonic()
+            _say(f"{played.sent_records} records sent, {played.acknowledged_records} acknowledged")
+
+    return tell
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _failed(error: Exception) -> typer.Exit:

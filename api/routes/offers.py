@@ -82,6 +82,11 @@ def shown(offer: Offer) -> forms.OfferShown:
                 datastream=release.datastream.id,
                 profile=offer.profile.name,
                 topic=topics.live(offer.organisation, offer.id, release.datastream.id),
+                kind=release.datastream.kind,
+                observed_property=release.datastream.observed_property,
+                unit=release.datastream.unit,
+                theme=release.datastream.theme,
+                description=release.datastream.description,
             )
             for release in offer.releases
         ],

@@ -6,10 +6,11 @@ import time
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from api import forms
 from api.errors import forbidden
+from api.paging import link_next
 from api.services import Known, OfOrganisation, Operator, Services, With, client_prefix
 from broker import keys, times, topics
 from broker.control import GatewayStatus, Refusals
@@ -28,6 +29,21 @@ def register_organisation(body: forms.NewOrganisation, _: Operator, with_: With)
     key = keys.new_key("organisation")
     with_.registry.add_organisation(organisation, key, time.time_ns())
     return forms.OrganisationMade(id=organisation.id, name=organisation.name, key=key)
+
+
+@router.get("/organisations")
+def list_organisations(
+    request: Request,
+    response: Response,
+    with_: With,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    after: forms.Id | None = None,
+) -> list[forms.OrganisationShown]:
+    """Who shares here. Public."""
+    found = with_.registry.organisations(after=after, limit=limit)
+    if len(found) == limit:
+        link_next(request, response, after=found[-1].id)
+    return [forms.OrganisationShown(id=one.id, name=one.name, homepage=one.homepage) for one in found]
 
 
 @router.post("/gateways", status_code=201)

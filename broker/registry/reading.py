@@ -47,8 +47,11 @@ def snapshot(connection: Connection) -> Snapshot:
     )
 
 
-def organisations(connection: Connection) -> list[Organisation]:
-    rows = connection.execute(select(t.organisations).order_by(t.organisations.c.id))
+def organisations(connection: Connection, after: str | None = None, limit: int | None = None) -> list[Organisation]:
+    query = select(t.organisations).order_by(t.organisations.c.id).limit(limit)
+    if after is not None:
+        query = query.where(t.organisations.c.id > after)
+    rows = connection.execute(query)
     return [Organisation(OrganisationId(r.id), r.name, r.contact, r.homepage) for r in rows]
 
 

@@ -61,9 +61,10 @@ class Registry:
         with self._database.reading() as c:
             return int(c.execute(select(t.revision.c.number)).scalar_one())
 
-    def organisations(self) -> list[Organisation]:
+    def organisations(self, after: str | None = None, limit: int | None = None) -> list[Organisation]:
+        """By id, those after this one."""
         with self._database.reading() as c:
-            return reading.organisations(c)
+            return reading.organisations(c, after, limit)
 
     def offers(self, ids: list[str] | None = None) -> list[Offer]:
         with self._database.reading() as c:
