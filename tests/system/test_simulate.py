@@ -1,0 +1,89 @@
+"""`mitoyen simulate FILE` against a running broker: what history then says is what the simulated city says was the case."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from broker import times
+from simulators.city import City
+from tests.owners import new_owner, new_reader
+
+if TYPE_CHECKING:
+    from tests.owners import Owner
+    from tests.servers import Mitoyen
+
+MITOYEN = str(Path(sys.executable).with_name("mitoyen"))
+SEED = 11
+
+
+def _simulate(file: Path, content: dict[str, Any], *options: str) -> dict[str, int]:
+    file.write_text(yaml.safe_dump(content))
+    done = subprocess.run(
+        [MITOYEN, "simulate", str(file), *options], capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    played: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return played
+
+
+def _gateway(owner: Owner, sensors: list[str]) -> dict[str, Any]:
+    login = {k: owner.mqtt[k] for k in ("host", "port", "username", "password", "client_id_prefix")}
+    return {"organisation": owner.id, "id": "g", "mqtt": login, "sensors": sensors}
+
+
+def test_a_played_city_is_kept_as_it_was(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    owner, reader = new_owner(mitoyen, "played"), new_reader(mitoyen, "player")
+    sensor = next(one for one in City(SEED).sensors if one.id == "no2-1")
+    owner.datastream(sensor.id, unit=sensor.unit)
+    offer = owner.offer([sensor.id])
+    reader.agree(offer["id"])
+    played = _simulate(
+        tmp_path / "city.yaml",
+        {"seed": SEED, "backfill": "PT6H", "gateways": [_gateway(owner, [sensor.id])]},
+        "--seconds",
+        "1",
+    )
+    kept = reader.history(offer["releases"][0]["id"])
+    assert played["acknowledged"] == played["sent"] == len(kept) >= 359
+    first, last = times.parse(kept[0]["time"]), times.parse(kept[-1]["time"])
+    said = [(times.parse(str(r["time"])), r["value"]) for r in City(SEED).readings(sensor, first, last + 1)]
+    assert [(times.parse(o["time"]), o["value"]) for o in kept] == said
+
+
+def test_a_recording_arrives_with_its_own_times_and_values(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    owner, reader = new_owner(mitoyen, "recorded"), new_reader(mitoyen, "recorder")
+    owner.datastream("speed", unit="km/h")
+    offer = owner.offer(["speed"])
+    reader.agree(offer["id"])
+    (tmp_path / "speed.csv").write_text(
+        "when,what\n2015-08-31 18:22:00,90\n2015-08-31 18:27:00,80.25\n2015-08-31 18:32:00,-0.0\n"
+    )
+    recording = {"organisation": owner.id, "gateway": "g", "datastream": "speed", "file": "speed.csv", "speed": 1e6}
+    columns = {"time_column": "when", "value_column": "what", "zone": "America/Chicago", "keep_times": True}
+    played = _simulate(
+        tmp_path / "recording.yaml", {"gateways": [_gateway(owner, [])], "recordings": [{**recording, **columns}]}
+    )
+    assert played == {"sent": 3, "acknowledged": 3}
+    kept = reader.history(offer["releases"][0]["id"])
+    assert [(o["time"], repr(o["value"])) for o in kept] == [
+        ("2015-08-31T23:22:00Z", "90"),
+        ("2015-08-31T23:27:00Z", "80.25"),
+        ("2015-08-31T23:32:00Z", "-0.0"),
+    ]
+
+
+def test_the_example_that_is_printed_can_be_played_but_for_its_passwords(tmp_path: Path) -> None:
+    printed = subprocess.run([MITOYEN, "simulate", "--example"], capture_output=True, text=True, timeout=30, check=True)
+    (tmp_path / "city.yaml").write_text(printed.stdout)
+    done = subprocess.run(
+        [MITOYEN, "simulate", str(tmp_path / "city.yaml")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "password_file" in done.stderr
+    assert "air-1.password" in done.stderr
