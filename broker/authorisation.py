@@ -114,25 +114,24 @@ def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[C
     A client that is to be made needs its password in `passwords`; without, it is left out, so that it can't log in.
     """
     commands: list[Command] = []
-    for username in now.clients.keys() - wanted.clients.keys():
-        commands.append({"command": "deleteClient", "username": username})
-    for name in now.roles.keys() - wanted.roles.keys():
-        commands.append({"command": "deleteRole", "rolename": name})
+    gone = now.clients.keys() - wanted.clients.keys()
+    commands.extend({"command": "deleteClient", "username": username} for username in gone)
+    commands.extend({"command": "deleteRole", "rolename": name} for name in now.roles.keys() - wanted.roles.keys())
     for name, rules in wanted.roles.items():
         if name not in now.roles:
             commands.append({"command": "createRole", "rolename": name, "acls": _acls(rules)})
         elif now.roles[name] != rules:
             commands.append({"command": "modifyRole", "rolename": name, "acls": _acls(rules)})
-    for username in wanted.clients.keys() - now.clients.keys():
-        if username in passwords:
-            commands.append(
-                {
-                    "command": "createClient",
-                    "username": username,
-                    "password": passwords[username],
-                    "roles": _roles_of(wanted, username),
-                }
-            )
+    new = (wanted.clients.keys() - now.clients.keys()) & passwords.keys()
+    commands.extend(
+        {
+            "command": "createClient",
+            "username": username,
+            "password": passwords[username],
+            "roles": _roles_of(wanted, username),
+        }
+        for username in new
+    )
     return commands
 
 

@@ -70,7 +70,7 @@ async def serve(path: Path, answer: Serve) -> None:
                 writer.write(msgspec.json.encode(await _reply(line, answer)) + b"\n")
                 await writer.drain()
 
-    path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)  # noqa: ASYNC240 - once, before anything is served
     with _short(path) as short:
         server = await asyncio.start_unix_server(talk, short, limit=LONGEST_LINE)
     async with server:

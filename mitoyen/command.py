@@ -63,6 +63,7 @@ def simulate(
         Path | None, typer.Argument(help="What is simulated and replayed, and as which gateways (YAML).")
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="End after this long; left out: go on.")] = None,
+    *,
     example: Annotated[bool, typer.Option("--example", help="Print a FILE to begin with, and end.")] = False,
     progress: Annotated[
         bool | None, typer.Option(help="Say now and then how far it is; left out: on a terminal only.")
@@ -115,6 +116,7 @@ def demo(
 def verify_ledger(
     home: HomeOption,
     registry: RegistryOption = None,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Check the hash chain. Exits 1 and names the first entry that does not hold."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

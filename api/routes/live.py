@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -139,10 +139,9 @@ async def _events(request: Request, stream: _Stream, after: tuple[int, str] | No
 
 async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> AsyncIterator[bytes]:
     """What was released since `after`, up to now."""
-    began = time.time_ns()
     async with asyncio.timeout(SETTLE_S):
-        while (said := stream.services.keeper()) is None or said.through < began:
-            await asyncio.sleep(LOOK_S / 10)
+        while not await asyncio.to_thread(stream.services.caught_up):
+            pass  # it waits by itself
     (shown,) = stream.shown.values()
     span = reading.Span(shown.release.stream, times.EARLIEST, times.LATEST, after)
     pages = reading.pages(stream.services.released, span, lambda: None)
@@ -160,31 +159,30 @@ async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> Asyn
 async def _heard(request: Request, stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
     """What is heard from now on, until it is no longer permitted or nobody reads."""
     silent_since = time.monotonic()
-    while True:
+    while not await request.is_disconnected():
         await _something(stream, listener)
-        if stream.stale():
-            await asyncio.to_thread(stream.decide)
-            if not stream.shown:
-                yield b'event: end\ndata: {"reason":"no_longer_permitted"}\n\n'
-                return
         heard, missed = listener.take()
         if missed:
             yield b'event: missed\ndata: {"count":%d}\n\n' % missed
-        for topic, payload, _ in heard:
-            shown = stream.shown.get(topic)
-            if shown is not None:
-                for cursor, message in _split(payload):
-                    if stream.stale():
-                        break
-                    if cursor not in sent:
-                        yield _event(message, cursor, shown.release.id if stream.several else None)
+        for topic, cursor, message in _split(heard):
+            shown = (await _permitted(stream)).get(topic)
+            if shown is not None and cursor not in sent:
+                yield _event(message, cursor, shown.release.id if stream.several else None)
+        if not await _permitted(stream):
+            yield b'event: end\ndata: {"reason":"no_longer_permitted"}\n\n'
+            return
         if heard:
             silent_since = time.monotonic()
         elif time.monotonic() - silent_since > HEARTBEAT_S:
             silent_since = time.monotonic()
             yield b": still here\n\n"
-        if await request.is_disconnected():
-            return
+
+
+async def _permitted(stream: _Stream) -> dict[str, _Shown]:
+    """What may be shown now."""
+    if stream.stale():
+        await asyncio.to_thread(stream.decide)
+    return stream.shown
 
 
 async def _something(stream: _Stream, listener: Listener) -> None:
@@ -208,10 +206,11 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _item = msgspec.json.Decoder(_Item).decode
 
 
-def _split(payload: bytes) -> list[tuple[str, bytes]]:
-    """The observations of a live message, each with its place in history."""
-    whole = [bytes(raw) for raw in _items(payload)] if payload[:1] == b"[" else [payload]
-    return [(_cursor(_item(one)), one) for one in whole]
+def _split(heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, bytes]]:
+    """The observations of live messages: topic, place in history, message."""
+    for topic, payload, _ in heard:
+        for one in _items(payload) if payload[:1] == b"[" else [payload]:
+            yield topic, _cursor(_item(one)), bytes(one)
 
 
 def _cursor(item: _Item) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -25,7 +24,7 @@ class KeeperState(msgspec.Struct, frozen=True):
 def write(path: Path, state: KeeperState) -> None:
     new = path.with_suffix(".new")
     new.write_bytes(msgspec.json.encode(state))
-    os.replace(new, path)
+    new.replace(path)
 
 
 def read(path: Path) -> KeeperState | None:

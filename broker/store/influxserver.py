@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from broker.errors import Malformed, StoreUnavailable
-from broker.store.lineprotocol import Found  # noqa: TC001 - msgspec reads it when it decodes
+from broker.store.lineprotocol import Found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -57,7 +57,7 @@ async def _refused(login: Mapping[str, Any], topic_filter: str) -> bool:
 
 @pytest.mark.parametrize("account", [{"username": None, "password": None}, {"password": "guessed"}])
 async def test_nobody_connects_without_the_right_password(owner: Owner, account: dict[str, str | None]) -> None:
-    with pytest.raises(aiomqtt.MqttError, match=r"[Nn]ot authorized"):
+    with pytest.raises(aiomqtt.MqttError, match=r"(?i)not authorized"):
         async with _client(owner.mqtt, **account):
             pass
 
