@@ -1,0 +1,180 @@
+"""The one decision, and the rules of Mosquitto that follow from it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker import topics
+from broker.access import Denied, Permitted, permit
+from broker.authorisation import OPEN, OWN_ROLES, Policy, Rule, changes, document, policy
+from broker.licence import Terms
+from broker.model import (
+    Agreement,
+    AgreementId,
+    AgreementState,
+    Application,
+    ApplicationId,
+    Gateway,
+    MqttAccount,
+    Offer,
+    OfferId,
+    OrganisationId,
+)
+from broker.privacy.profile import Profile
+from broker.registry.snapshot import Snapshot
+
+TERMS = Terms("CC-BY-4.0", "us", ("research",))
+
+
+def offer(terms: Terms = TERMS, name: str = "offer") -> Offer:
+    return Offer(OfferId(name), OrganisationId("o"), Profile("raw", ()), terms, (), 0)
+
+
+def agreement(purpose: str = "research", state: AgreementState = "active", of: str = "offer") -> Agreement:
+    return Agreement(AgreementId("a"), OfferId(of), ApplicationId("app"), purpose, state, 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "agreed", "reason"),
+    [
+        (TERMS, None, "no_agreement"),
+        (TERMS, agreement(state="revoked"), "agreement_revoked"),
+        (TERMS, agreement(purpose="sale"), "purpose_not_permitted"),
+        (TERMS, agreement(of="another"), "other_offer"),
+        (dataclasses.replace(TERMS, expires=100), agreement(), "offer_expired"),
+        (dataclasses.replace(TERMS, expires=100, access="open"), None, "offer_expired"),
+    ],
+)
+def test_each_refusal_has_its_reason(terms: Terms, agreed: Agreement | None, reason: str) -> None:
+    decision = permit(offer(terms), agreed, 100)
+    assert isinstance(decision, Denied)
+    assert decision.reason == reason
+
+
+@given(
+    st.builds(
+        Terms,
+        st.just("CC0-1.0"),
+        st.just(""),
+        st.sampled_from([("any",), ("a",), ("a", "b")]),
+        access=st.sampled_from(["click", "open"]),
+        expires=st.none() | st.integers(0, 20),
+    ),
+    st.none()
+    | st.builds(
+        agreement, st.sampled_from("abc"), st.sampled_from(["active", "revoked"]), st.sampled_from(["offer", "x"])
+    ),
+    st.integers(0, 20),
+)
+def test_what_is_permitted_is_permitted_until_it_says_and_never_longer(
+    terms: Terms, agreed: Agreement | None, now: int
+) -> None:
+    decision = permit(offer(terms), agreed, now)
+    if isinstance(decision, Denied):
+        return
+    assert decision.until is None or now < decision.until
+    for later in range(now, 25):
+        still = isinstance(permit(offer(terms), agreed, later), Permitted)
+        assert still == (decision.until is None or later < decision.until)
+    assert terms.access == "open" or (
+        agreed is not None and agreed.state == "active" and agreed.offer == "offer" and terms.permits(agreed.purpose)
+    )
+
+
+def account(name: str) -> MqttAccount:
+    return MqttAccount(name, "hash", "salt", 101)
+
+
+def snapshot(*offers: Offer, agreements: tuple[Agreement, ...] = ()) -> Snapshot:
+    return Snapshot(
+        revision=1,
+        gateways=(Gateway(OrganisationId("o"), "g", "g", "json", account("gateway.o.g")),),
+        datastreams=(),
+        applications=(Application(ApplicationId("app"), OrganisationId("p"), "app", account("application.app")),),
+        offers={one.id: one for one in offers},
+        agreements={ApplicationId("app"): agreements},
+    )
+
+
+def test_one_agreement_is_one_rule_and_what_is_open_needs_none() -> None:
+    open_offer = offer(dataclasses.replace(TERMS, access="open"), "open-offer")
+    wanted = policy(snapshot(offer(), open_offer, agreements=(agreement(),)), 0)
+    assert wanted.roles["application.app"] == {
+        Rule("subscribePattern", "live/#"),
+        Rule("publishClientReceive", "live/o/offer/+"),
+    }
+    assert wanted.roles[OPEN] == {Rule("publishClientReceive", "live/o/open-offer/+")}
+    assert wanted.clients["application.app"] == {"application.app", OPEN}
+
+
+def test_a_gateway_publishes_below_its_own_topic_and_hears_its_receipts() -> None:
+    assert policy(snapshot(), 0).roles["gateway.o.g"] == {
+        Rule("publishClientSend", "in/o/g/#"),
+        Rule("subscribeLiteral", "ack/o/g"),
+        Rule("publishClientReceive", "ack/o/g"),
+    }
+
+
+@given(st.integers(0, 20), st.none() | st.integers(0, 20), st.sampled_from(["active", "revoked"]))
+def test_mosquitto_follows_the_decision(now: int, expires: int | None, state: AgreementState) -> None:
+    terms, agreed = dataclasses.replace(TERMS, expires=expires), agreement(state=state)
+    rules = policy(snapshot(offer(terms), agreements=(agreed,)), now).roles["application.app"]
+    permitted = isinstance(permit(offer(terms), agreed, now), Permitted)
+    assert (Rule("publishClientReceive", "live/o/offer/+") in rules) == permitted
+
+
+def test_nobody_but_mitoyens_own_clients_comes_near_system_and_control_topics() -> None:
+    roles = policy(snapshot(offer(), agreements=(agreement(),)), 0).roles
+    for name, rules in roles.items():
+        for rule in rules:
+            if rule.topic.startswith("$"):
+                assert name == "mitoyen.control"
+            if rule.topic in (topics.EVERY_INPUT, topics.EVERY_RECEIPT):
+                assert name in OWN_ROLES
+
+
+def test_the_file_denies_what_is_not_named() -> None:
+    wanted = policy(snapshot(), 0)
+    made = document(wanted, [account(name) for name in wanted.clients])
+    assert made["defaultACLAccess"] == {
+        "publishClientSend": False,
+        "publishClientReceive": False,
+        "subscribe": False,
+        "unsubscribe": True,
+    }
+
+
+names = st.sampled_from(["a", "b", "c"])
+policies = st.builds(
+    Policy,
+    st.dictionaries(
+        names, st.frozensets(st.builds(Rule, st.just("publishClientReceive"), st.sampled_from(["x", "y"])), max_size=2)
+    ),
+    st.dictionaries(names, st.just(frozenset({"a"}))),
+)
+
+
+@given(policies, policies)
+def test_changes_lead_from_any_policy_to_any_other(now: Policy, wanted: Policy) -> None:
+    roles, clients = dict(now.roles), dict(now.clients)
+    for command in changes(now, wanted, dict.fromkeys(wanted.clients, "password")):
+        match command:
+            case {"command": "createRole" | "modifyRole" as what, "rolename": str(name), "acls": list(acls)}:
+                assert (name in roles) == (what == "modifyRole")
+                roles[name] = frozenset(Rule(acl["acltype"], acl["topic"]) for acl in acls)
+            case {"command": "deleteRole", "rolename": str(name)}:
+                del roles[name]
+            case {"command": "createClient", "username": str(name), "roles": list(given_roles)}:
+                clients[name] = frozenset(role["rolename"] for role in given_roles)
+            case {"command": "deleteClient", "username": str(name)}:
+                del clients[name]
+    assert (roles, clients.keys()) == (wanted.roles, wanted.clients.keys())
+
+
+@given(policies)
+def test_a_client_whose_password_is_unknown_is_not_made(wanted: Policy) -> None:
+    assert not [c for c in changes(Policy({}, {}), wanted, {}) if c["command"] == "createClient"]

@@ -1,0 +1,110 @@
+"""The journal: what was written is there after whatever happens, once and in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.entry import Entry, Refusal
+from broker.errors import JournalFull
+from broker.journal import KEPT_REFUSALS, Journal, JournalReader, Untimed
+from broker.points import Point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOM = 64 << 20
+
+
+def entry(number: int, *refused: str, payload: bytes = b"") -> Entry:
+    refusals = [Refusal(i, reason) for i, reason in enumerate(refused)]
+    return Entry("in/o/g/d", number, [Point(number, number / 3)] if not refused else [], refusals, payload)
+
+
+def test_batches_come_back_in_order_after_reopening(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    for number in range(10):
+        batch = journal.append([entry(number), entry(number + 100)], {}, {})
+        assert batch.seq == number + 1
+    journal.close()
+    again = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    assert again.last == 10
+    assert [(b.seq, b.entries) for b in again.read(3)] == [(n + 1, [entry(n), entry(n + 100)]) for n in range(3, 10)]
+    assert JournalReader(tmp_path / "journal").read(9) == again.read(9)
+
+
+def test_places_go_with_the_batch_and_numbers_go_on_after_everything_was_trimmed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    journal.append([entry(1)], {"live": 0}, {})
+    journal.append([entry(2)], {"live": 1}, {})
+    journal.keep_places({"live": 2})
+    journal.trim(2)
+    assert journal.read(0) == []
+    journal.close()
+    again = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    assert again.place("live") == 2
+    assert again.place("never heard of") == 0
+    assert again.append([entry(3)], {}, {}).seq == 3
+
+
+def test_a_full_journal_refuses_whole_and_takes_again_when_trimmed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=1 << 20)
+    big = Entry("in/o/g/d", 1, [Point(1, "x" * 4_000)] * 50)
+    taken = 0
+    while journal.used_bytes() < 1 << 20:
+        taken = journal.append([big], {"live": journal.last}, {}).seq
+    with pytest.raises(JournalFull, match="limit"):
+        journal.append([big], {}, {})
+    assert journal.last == taken
+    last = journal.last
+    assert journal.read(last - 1)[0].entries == [big]
+    journal.trim(last)
+    assert journal.append([big], {}, {}).seq == last + 1
+
+
+def test_what_a_gateway_sent_is_counted_and_its_newest_refusals_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    journal.append([entry(7), entry(8, "first", "second", payload=b'{"tiem": 1}')], {}, {})
+    counts = journal.counts("o", "g")
+    assert (counts.accepted, counts.refused, counts.last_seen) == (1, 2, 8)
+    assert [(r.reason, r.place, r.payload) for r in journal.refusals("o", "g", 10)] == [
+        ("second", 1, '{"tiem": 1}'),
+        ("first", 0, '{"tiem": 1}'),
+    ]
+    assert journal.counts("o", "unknown").accepted == 0
+    for number in range(KEPT_REFUSALS + 5):
+        journal.append([entry(number, str(number))], {}, {})
+    kept = journal.refusals("o", "g", 10_000)
+    assert len(kept) == KEPT_REFUSALS
+    assert [kept[0].reason, kept[-1].reason] == [str(KEPT_REFUSALS + 4), "5"]
+    assert journal.counts("o", "g").refused == KEPT_REFUSALS + 7
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown", "encoding"),
+    [
+        (b"\xff\x00", "/wA=", "base64"),
+        ("é".encode() * 600, "é" * 512, None),
+        (b"a" + "é".encode() * 600, "a" + "é" * 511, None),
+    ],
+)
+def test_a_refused_payload_is_kept_up_to_a_kilobyte(
+    tmp_path: Path, payload: bytes, shown: str, encoding: str | None
+) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    journal.append([entry(1, "bad", payload=payload)], {}, {})
+    (kept,) = journal.refusals("o", "g", 1)
+    assert (kept.payload, kept.encoding) == (shown, encoding)
+
+
+def test_messages_without_times_are_remembered_by_their_packet_id(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    journal.append([entry(1)], {}, {5: Untimed(1, 2, 3), 6: Untimed(4, 5, 6)})
+    journal.append([entry(2)], {}, {5: Untimed(7, 8, 9)})
+    journal.close()
+    assert Journal(tmp_path / "journal", limit_bytes=ROOM).untimed() == {5: Untimed(7, 8, 9), 6: Untimed(4, 5, 6)}
+
+
+def test_a_reader_finds_nothing_where_there_is_no_journal_yet(tmp_path: Path) -> None:
+    assert JournalReader(tmp_path / "journal").read(0) == []
