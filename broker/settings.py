@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -30,8 +31,15 @@ def _duration(value: str) -> str:
 
 def _no_password(value: str) -> str:
     if urlsplit(value.removeprefix("influx:")).password:
-        raise ValueError("no password in a URL: give it in the environment")
+        raise ValueError("no password in a URL: give it in the environment, or in a file of the folder MITOYEN_SECRETS")
     return value
+
+
+def _registry(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError("expected postgresql://USER@HOST:PORT/DATABASE; left out, the registry is SQLite in the home")
+    return _no_password(value)
 
 
 def _store(value: str) -> str:
@@ -54,9 +62,11 @@ class Settings(BaseSettings):
     http: Address = "127.0.0.1:8080"
     mqtt: Address = "127.0.0.1:1883"
     store: Annotated[str, AfterValidator(_store)] = "sqlite"
-    registry: Annotated[str, AfterValidator(_no_password)] | None = None
-    """A database URL; SQLite in the home if it is left out."""
+    registry: Annotated[str, AfterValidator(_registry)] | None = None
+    """A PostgreSQL URL; SQLite in the home if it is left out."""
     registry_password: str | None = None
+    """Like every password here in the environment, or in a file `mitoyen_registry_password` of the folder that `MITOYEN_SECRETS`
+    names, as systemd's credentials and containers' secrets are given."""
     influx_admin_username: str | None = None
     """Where InfluxDB asks for names: who may create databases and users. Left out, both must be there already."""
     influx_admin_password: str | None = None
@@ -85,6 +95,15 @@ class Settings(BaseSettings):
     mosquitto: str = "mosquitto"
     """The program."""
 
+    @classmethod
+    def read(cls, **given: object) -> Settings:
+        """What was given on the command line, else the environment, else the secrets' folder. Raises Malformed, ValidationError."""
+        folder = os.environ.get("MITOYEN_SECRETS")
+        if folder is not None:
+            _check_private(Path(folder))
+        known = {name: value for name, value in given.items() if value is not None}
+        return cls(_secrets_dir=folder, **known)  # type: ignore[arg-type]  # pydantic checks them
+
     @property
     def ahead_ns(self) -> int:
         return times.parse_duration(self.ahead)
@@ -100,6 +119,15 @@ class Settings(BaseSettings):
     @property
     def http_address(self) -> tuple[str, int]:
         return split(self.http)
+
+
+def _check_private(folder: Path) -> None:
+    try:
+        shared = [file.name for file in folder.iterdir() if file.is_file() and file.stat().st_mode & 0o077]
+    except OSError as error:
+        raise Malformed(f"MITOYEN_SECRETS: expected a folder of files: {error}") from error
+    if shared:
+        raise Malformed(f"MITOYEN_SECRETS: {', '.join(shared)}: readable by others, expected mode 0600")
 
 
 def split(address: str) -> tuple[str, int]:

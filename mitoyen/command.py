@@ -36,7 +36,8 @@ app.add_typer(ledger, name="ledger")
 
 HomeOption = Annotated[Path, typer.Option(envvar="MITOYEN_HOME", help="Everything that is kept lies here.")]
 RegistryOption = Annotated[
-    str | None, typer.Option(envvar="MITOYEN_REGISTRY", help="A database URL; left out: SQLite in the home.")
+    str | None,
+    typer.Option(envvar="MITOYEN_REGISTRY", help="postgresql://USER@HOST:PORT/DATABASE; left out: SQLite in the home."),
 ]
 
 
@@ -51,7 +52,7 @@ def up(
     """Run the broker until SIGTERM. Every setting is also an environment variable MITOYEN_…"""
     configure()
     try:
-        settings = Settings(home=home, http=http, mqtt=mqtt, store=store, registry=registry)
+        settings = Settings.read(home=home, http=http, mqtt=mqtt, store=store, registry=registry)
         asyncio.run(supervise(settings))
     except (MitoyenError, ValidationError) as error:
         raise _failed(error) from error
@@ -121,7 +122,7 @@ def verify_ledger(
 ) -> None:
     """Check the hash chain. Exits 1 and names the first entry that does not hold."""
     try:
-        settings = Settings(home=home, registry=registry)
+        settings = Settings.read(home=home, registry=registry)
         known = open_registry(settings, Home(home))
         found = verify(known.whole_ledger())
     except (MitoyenError, ValidationError) as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers import Influxd, Mitoyen
+from tests.servers import Influxd, Mitoyen, Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
 def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     """An InfluxDB that asks for no password. Take a database of your own; never stop it."""
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def locked_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    """An InfluxDB that asks for names and passwords; its administrator is `admin` with the password `admin's`."""
+    with Influxd(tmp_path_factory.mktemp("locked-influxd"), auth=True) as server:
+        server.create_admin("admin", "admin's")
+        yield server
+
+
+# --- PostgreSQL ---
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL. Take a database of your own; never stop it."""
+    # not below pytest's folder, which the user that PostgreSQL runs as may not enter
+    with tempfile.TemporaryDirectory(prefix="mitoyen-postgresql-") as directory, Postgres(Path(directory)) as server:
         yield server
 
 

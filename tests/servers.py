@@ -6,6 +6,8 @@ One class a server: `__init__` writes the configuration, `command` starts it, `r
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import psycopg
+from psycopg import sql
 
 START_S = 30.0  # under load; alone each is up within a second
 STOP_S = 30.0  # `mitoyen up` gives each of its parts 8 s
@@ -181,6 +185,14 @@ class Mitoyen(Server):
                 return int(child)
         raise LookupError(f"no {name} runs")
 
+    def command_lines(self) -> str:
+        """What anyone on this machine may read of it and its parts: their command lines."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return "\n".join(
+            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in [self._process.pid, *children]
+        )
+
     def kill(self, name: str) -> None:
         """SIGKILL for one of its parts, which it then starts again."""
         os.kill(self.part(name), signal.SIGKILL)
@@ -191,3 +203,54 @@ class Mitoyen(Server):
         self._process.kill()
         self._process.wait()
         self._process = None
+
+
+class Postgres(Server):
+    """PostgreSQL. It refuses to run as root, so root runs it as the user that its package made."""
+
+    PASSWORD = "only for tests"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        (self.port,) = free_ports(1)
+        self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        self._as_user = (
+            ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        )
+        if self._as_user:
+            shutil.chown(directory, "postgres")
+        password = directory / "password"
+        password.write_text(self.PASSWORD)
+        initdb = [str(self._bin / "initdb"), "-D", str(directory / "data"), "-U", "mitoyen", "-A", "scram-sha-256"]
+        options = ["--pwfile", str(password), "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        subprocess.run([*self._as_user, *initdb, *options], check=True, capture_output=True, cwd=directory)
+
+    def command(self) -> list[str]:
+        own = [
+            "-p",
+            str(self.port),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "fsync=off",
+        ]
+        return [*self._as_user, str(self._bin / "postgres"), "-D", str(self.directory / "data"), *own]
+
+    def ready(self) -> bool:
+        try:
+            psycopg.connect(self._address("postgres"), password=self.PASSWORD).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def new_database(self) -> str:
+        """The URL of an empty database; its password is PASSWORD."""
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(self._address("postgres"), password=self.PASSWORD, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self._address(name)
+
+    def _address(self, database: str) -> str:
+        return f"postgresql://mitoyen@127.0.0.1:{self.port}/{database}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from broker.errors import Unavailable
 from broker.registry import tables
@@ -27,7 +27,15 @@ class Database:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin)
         else:
-            self.engine = create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+            self.engine = create_engine(
+                url,
+                pool_pre_ping=True,
+                isolation_level="REPEATABLE READ",
+                connect_args={
+                    "connect_timeout": BUSY_S,
+                    "options": f"-c lock_timeout={BUSY_S}s -c statement_timeout={BUSY_S}s",
+                },
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -35,7 +43,7 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(f"the registry does not answer: {error.orig}") from error
 
     @contextmanager
@@ -46,7 +54,7 @@ class Database:
             with changing.begin() as connection:
                 connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(f"the registry does not answer: {error.orig}") from error
 
     def migrate(self) -> None:

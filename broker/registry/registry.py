@@ -40,10 +40,11 @@ class Registry:
 
     @classmethod
     def in_home(cls, home: Path, url: str | None = None, password: str | None = None) -> Registry:
-        """The registry of a home: the database at `url`, or SQLite beside everything else."""
+        """The registry of a home: the PostgreSQL database at `url`, or SQLite beside everything else."""
         if url is None:
             return cls(URL.create("sqlite", database=str(home / "registry.sqlite")))
-        return cls(make_url(url).set(password=password) if password else make_url(url))
+        named = make_url(url).set(drivername="postgresql+psycopg")
+        return cls(named.set(password=password) if password else named)
 
     def migrate(self) -> None:
         self._database.migrate()

@@ -1,35 +1,39 @@
-"""The interface page, executed against a running broker, on every store."""
+"""The interface page, executed against a running broker, on every store and registry."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers import Influxd
+if TYPE_CHECKING:
+    from tests.servers import Influxd, Postgres
 
 SCRIPT = Path(__file__).parents[3] / "shared" / "acceptance" / "first_light.py"
 MITOYEN = Path(sys.executable).with_name("mitoyen")
 
 
-def run(*more: str) -> None:
-    if not SCRIPT.exists():
-        pytest.skip("the acceptance script is not beside the project")
+@pytest.mark.skipif(not SCRIPT.exists(), reason="the acceptance script is not beside the project")
+@pytest.mark.parametrize("registry", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("store", ["sqlite", "influx"])
+def test_the_interface_holds(store: str, registry: str, influxd: Influxd, postgres: Postgres) -> None:
+    environment = dict(os.environ)
+    if registry == "postgresql":
+        environment |= {
+            "MITOYEN_REGISTRY": postgres.new_database(),
+            "MITOYEN_REGISTRY_PASSWORD": postgres.PASSWORD,
+        }
+    options = ["--store", f"influx:{influxd.url}"] if store == "influx" else []
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--command", str(MITOYEN), *more],
+        [sys.executable, str(SCRIPT), "--command", str(MITOYEN), *options],
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-
-
-def test_the_interface_holds_on_sqlite() -> None:
-    run()
-
-
-def test_the_interface_holds_on_influxdb(influxd: Influxd) -> None:
-    run("--store", f"influx:{influxd.url}")

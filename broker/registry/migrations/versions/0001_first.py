@@ -16,6 +16,8 @@ APPEND_ONLY = {
         "$$ begin raise exception 'the ledger is append-only'; end $$",
         "create trigger ledger_append_only before update or delete on ledger "
         "for each row execute function ledger_append_only()",
+        "create trigger ledger_no_truncate before truncate on ledger "
+        "for each statement execute function ledger_append_only()",
     ),
 }
 

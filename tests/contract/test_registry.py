@@ -1,0 +1,202 @@
+"""What every registry promises, on each database that may hold it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from broker import keys
+from broker.errors import Conflict, NotFound, Unavailable
+from broker.licence import Terms
+from broker.model import (
+    Agreement,
+    AgreementId,
+    Application,
+    ApplicationId,
+    Caller,
+    Datastream,
+    Gateway,
+    Offer,
+    OfferId,
+    Organisation,
+    OrganisationId,
+    Place,
+    Release,
+    ReleaseId,
+)
+from broker.privacy.profile import Aggregate, Profile, Pseudonymise
+from broker.registry.ledger import verify
+from broker.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.servers import Postgres
+
+ORGANISATION = Organisation(OrganisationId("air"), "Air Agency «é»", "mail@example.org", "https://example.org")
+GATEWAY = Gateway(ORGANISATION.id, "g", "Gateway", "json", keys.account("gateway.air.g", "secret"))
+DATASTREAM = Datastream(
+    ORGANISATION.id, "d", "g", "measurement", "PM2.5", "ug/m3", Place(4.84, 45.76), "air", description="roof"
+)
+APPLICATION = Application(ApplicationId("app"), ORGANISATION.id, "App", keys.account("application.app", "secret"))
+TERMS = Terms("CC-BY-4.0", "Air Agency", ("any",), expires=2**62, redistribution=True)
+MEAN = Profile("mean", (Aggregate("aggregate", "PT5M", ("mean", "count")),))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    if request.param == "sqlite":
+        made = Registry.in_home(tmp_path)
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        made = Registry.in_home(tmp_path, postgres.new_database(), postgres.PASSWORD)
+    made.migrate()
+    yield made
+    made.close()
+
+
+def offer(name: str = "offer", profile: Profile = MEAN) -> Offer:
+    release = Release(ReleaseId(f"{name}-release"), OfferId(name), DATASTREAM, f"air/d/{name}")
+    return Offer(OfferId(name), ORGANISATION.id, profile, TERMS, (release,), 2**62)
+
+
+def agreement(name: str = "agreement", purpose: str = "research") -> Agreement:
+    return Agreement(AgreementId(name), OfferId("offer"), APPLICATION.id, purpose, "active", 5)
+
+
+def filled(registry: Registry) -> Registry:
+    registry.add_organisation(ORGANISATION, "org-key", 1)
+    registry.add_gateway(GATEWAY, 2)
+    registry.add_datastream(DATASTREAM, 3)
+    registry.add_application(APPLICATION, "app-key", 4)
+    registry.add_offer(offer())
+    registry.add_agreement(agreement())
+    return registry
+
+
+def test_what_is_put_in_comes_out_as_it_was(registry: Registry) -> None:
+    found = filled(registry).snapshot()
+    assert found.gateways == (GATEWAY,)
+    assert found.datastreams == (DATASTREAM,)
+    assert found.applications == (APPLICATION,)
+    assert found.offers == {OfferId("offer"): offer()}
+    assert found.agreements_of(APPLICATION.id) == (agreement(),)
+    assert registry.organisations() == [ORGANISATION]
+    assert registry.release("offer-release") == (offer().releases[0], offer())
+    assert registry.agreement_between("app", "offer") == agreement()
+
+
+@pytest.mark.parametrize("operators", [(), (Pseudonymise("pseudonymise", "P1D"),), MEAN.operators])
+def test_profiles_survive(registry: Registry, operators: tuple[Aggregate | Pseudonymise, ...]) -> None:
+    filled(registry).add_offer(offer("other", Profile("p", operators)))
+    assert registry.offer("other").profile == Profile("p", operators)
+
+
+def test_migrating_again_changes_nothing(registry: Registry) -> None:
+    before = filled(registry).snapshot()
+    registry.migrate()
+    assert registry.snapshot() == before
+
+
+def test_every_change_raises_the_revision_and_no_reading_does(registry: Registry) -> None:
+    seen = [registry.revision()]
+    registry.add_organisation(ORGANISATION, "key", 1)
+    seen.append(registry.revision())
+    registry.snapshot()
+    registry.ledger()
+    assert registry.revision() == seen[-1]
+    registry.add_gateway(GATEWAY, 2)
+    seen.append(registry.revision())
+    assert seen == sorted(set(seen))
+
+
+def test_what_exists_is_not_made_again_and_nothing_of_the_attempt_stays(registry: Registry) -> None:
+    filled(registry)
+    entries, revision = registry.ledger(), registry.revision()
+    for attempt in (
+        lambda: registry.add_organisation(ORGANISATION, "other-key", 9),
+        lambda: registry.add_gateway(GATEWAY, 9),
+        lambda: registry.add_datastream(DATASTREAM, 9),
+        lambda: registry.add_application(APPLICATION, "other-app-key", 9),
+        lambda: registry.add_offer(offer()),
+    ):
+        with pytest.raises(Conflict):
+            attempt()
+    assert registry.ledger() == entries
+    assert registry.revision() == revision
+    assert registry.caller("other-key") is None
+
+
+def test_what_does_not_exist_is_not_found(registry: Registry) -> None:
+    for ask in (registry.offer, registry.release, registry.application, registry.agreement):
+        with pytest.raises(NotFound):
+            ask("none")
+    with pytest.raises(NotFound):
+        registry.add_datastream(DATASTREAM, 1)
+
+
+def test_a_key_tells_who_calls_and_is_kept_as_a_hash_alone(registry: Registry) -> None:
+    filled(registry)
+    assert registry.caller("org-key") == Caller("organisation", "air")
+    assert registry.caller("app-key") == Caller("application", "app")
+    assert registry.caller("org-key ") is None
+    with registry._database.reading() as connection:
+        kept = connection.execute(text("select * from keys")).all()
+    assert "org-key" not in repr(kept)
+
+
+def test_an_agreement_ends_once_and_the_same_is_not_made_twice(registry: Registry) -> None:
+    filled(registry)
+    assert registry.add_agreement(agreement("again")) == agreement()
+    assert registry.add_agreement(agreement("other", "teaching")).id == "other"
+    owner = Caller("organisation", "air")
+    assert registry.revoke_agreement(AgreementId("agreement"), owner, "because", 9)
+    assert not registry.revoke_agreement(AgreementId("agreement"), owner, "again", 10)
+    ended = registry.agreement("agreement")
+    assert (ended.state, ended.reason) == ("revoked", "because")
+    assert [a.id for a in registry.snapshot().agreements_of(APPLICATION.id)] == ["other"]
+    assert registry.agreement_between("app", "offer") == registry.agreement("other")
+
+
+def test_changes_of_many_at_once_make_one_chain(registry: Registry) -> None:
+    def register(number: int) -> None:
+        for place in range(5):
+            name = f"org-{number}-{place}"
+            registry.add_organisation(Organisation(OrganisationId(name), name), f"key {name}", 1)
+
+    threads = [threading.Thread(target=register, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verify(registry.whole_ledger()) == 20
+    assert [entry["seq"] for entry in registry.ledger()] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("statement", ["update ledger set event = 'x'", "delete from ledger", "truncate ledger"])
+def test_the_database_itself_refuses_to_change_the_ledger(registry: Registry, statement: str) -> None:
+    filled(registry)
+    before = registry.ledger()
+    with pytest.raises(DBAPIError), registry._database.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert registry.ledger() == before
+
+
+def test_the_ledger_is_read_from_any_place_on(registry: Registry) -> None:
+    whole = filled(registry).ledger()
+    assert [entry["event"] for entry in whole] == ["organisation_registered", "offer_published", "agreement_accepted"]
+    assert registry.ledger(after=1, limit=1) == whole[1:2]
+    assert list(registry.whole_ledger()) == whole
+
+
+def test_a_database_that_is_away_is_unavailable(tmp_path: Path, postgres: Postgres) -> None:
+    away = Registry.in_home(tmp_path, f"postgresql://mitoyen@127.0.0.1:{postgres.port}/none", postgres.PASSWORD)
+    with pytest.raises(Unavailable):
+        away.revision()
+    with pytest.raises(Unavailable):
+        Registry.in_home(tmp_path / "no folder").revision()
