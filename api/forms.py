@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from broker import times
 from broker.errors import Malformed
+from broker.place import Place
 from broker.privacy.profile import Profile
 
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,63}$")]
@@ -100,6 +101,11 @@ class GeoPoint(Form):
     coordinates: Annotated[list[float], Field(min_length=2, max_length=3)]
 
 
+def geo_point(place: Place | None) -> GeoPoint | None:
+    """A place as it is written."""
+    return GeoPoint(type="Point", coordinates=[place.longitude, place.latitude]) if place else None
+
+
 class NewDatastream(Form):
     id: Id | None = None
     gateway: Id
@@ -158,6 +164,7 @@ class ReleaseShown(BaseModel):
     unit: str | None
     theme: str | None
     description: str | None
+    location: GeoPoint | None = Field(description="As the profile has it: exact, the centre of a cell, or left out.")
 
 
 class OfferShown(BaseModel):

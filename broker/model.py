@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NewType, TypeAlias
 
 from broker.licence import Terms
+from broker.place import Place
 from broker.privacy.profile import Profile
 
 Kind: TypeAlias = Literal["measurement", "rfid"]
@@ -22,14 +23,6 @@ class Organisation:
     name: str
     contact: str | None = None
     homepage: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A point on the ground: WGS 84, degrees, longitude first as in GeoJSON (RFC 7946)."""
-
-    longitude: float
-    latitude: float
 
 
 @dataclass(frozen=True, slots=True)

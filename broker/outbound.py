@@ -177,7 +177,7 @@ class Outbound:
                 yield from self._released(outlet, points, entry.arrived)
 
     def _released(self, outlet: Outlet, points: list[Point], arrived: int) -> Iterator[Packet]:
-        shown = pointwise(outlet.release, outlet.offer, points, arrived, self._keys.key, self._lateness).points
+        shown = self._shown(outlet, points, arrived)
         if shown:
             newest = shown[-1].time
             retain = newest >= self._newest.get(outlet.release.id, newest)
@@ -185,6 +185,9 @@ class Outbound:
                 self._newest[outlet.release.id] = newest
                 self._retain.pop(outlet.release.id, None)
             yield outlet.heading, outlet.properties, outlet.form.messages(shown), retain
+
+    def _shown(self, outlet: Outlet, points: list[Point], arrived: int) -> list[Point]:
+        return pointwise(outlet.release, outlet.offer, points, arrived, self._keys.key, self._lateness).points
 
     def _retain_last(self, outlet: Outlet) -> None:
         """Note that a release's retained value is to be published, if anything is known that it may show.
@@ -198,9 +201,11 @@ class Outbound:
     async def _publish_retained(self, out: Connection) -> None:
         while self._retain:
             _, (outlet, points) = self._retain.popitem()
-            await out.room()
-            self._newest[outlet.release.id] = points[-1].time
-            out.publish([(outlet.heading, outlet.properties, outlet.form.messages(points[-1:]), True)], _ignore)
+            shown = self._shown(outlet, points[-1:], points[-1].time)
+            if shown:
+                await out.room()
+                self._newest[outlet.release.id] = shown[-1].time
+                out.publish([(outlet.heading, outlet.properties, outlet.form.messages(shown), True)], _ignore)
 
     def _advance(self) -> None:
         while self._pending and self._pending[0].complete and self._pending[0].left <= 0:

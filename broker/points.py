@@ -41,4 +41,9 @@ class Row(NamedTuple):
     point: Point
 
 
+def tag_key(tag: str, read_point: object, antenna: object) -> str:
+    """The key of a tag read: reads of one moment differ by tag, read point or antenna."""
+    return f"{tag}|{read_point or ''}|{'' if antenna is None else antenna}"
+
+
 Rows: TypeAlias = Sequence[Row]

@@ -12,8 +12,9 @@ from typing import TypeAlias
 
 from broker.model import Datastream, Offer, Release
 from broker.points import Point
-from broker.privacy import pseudonymise
+from broker.privacy import pseudonymise, transform
 from broker.privacy.profile import Pseudonymise
+from broker.privacy.transform import Change
 
 KeyOf: TypeAlias = Callable[[str, int], bytes | None]
 """(offer, epoch) -> key of 32 bytes, or None if it was destroyed."""
@@ -35,13 +36,36 @@ def begins(release: Release, offer: Offer) -> int | None:
 def pointwise(
     release: Release, offer: Offer, points: Sequence[Point], arrived: int, key_of: KeyOf, lateness: int
 ) -> Outcome:
-    """What `release` shows of records that arrived at `arrived` (ns), if its profile has no windows."""
-    covered = cover(release, offer, points, arrived)
-    operator = offer.profile.pseudonymise
-    if operator is None or not covered.points:
-        return covered
-    named = _named(offer, operator, covered.points, arrived, key_of, lateness)
-    return Outcome(named.points, covered.withheld | named.withheld)
+    """What `release` shows of records that arrived at `arrived` (ns), one by one: what its profile does to points, in order."""
+    outcome = cover(release, offer, points, arrived)
+    for operator in offer.profile.before_windows:
+        if not outcome.points:
+            break
+        if isinstance(operator, Pseudonymise):
+            waits = lateness + offer.profile.delay_ns
+            done = _named(offer, operator, outcome.points, arrived, key_of, waits)
+        elif (change := transform.of_points(operator)) is not None:
+            done = _changed(change, outcome.points)
+        else:
+            continue
+        outcome = Outcome(done.points, _added(outcome.withheld, done.withheld))
+    return outcome
+
+
+def _changed(change: Change, points: Sequence[Point]) -> Outcome:
+    shown: list[Point] = []
+    withheld: dict[str, int] = {}
+    for point in points:
+        changed = change(point)
+        if isinstance(changed, Point):
+            shown.append(changed)
+        else:
+            withheld[changed] = withheld.get(changed, 0) + 1
+    return Outcome(shown, withheld)
+
+
+def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {reason: one.get(reason, 0) + other.get(reason, 0) for reason in one | other} if one else other
 
 
 def cover(release: Release, offer: Offer, points: Sequence[Point], arrived: int) -> Outcome:

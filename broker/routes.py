@@ -18,7 +18,7 @@ from broker.registry.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A release without windows: what is needed to publish a point of it."""
+    """A release that shows each record as it comes: what is needed to publish a point of it."""
 
     release: Release
     offer: Offer
@@ -51,7 +51,7 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
     formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
     outlets: dict[str, list[Outlet]] = {}
     for offer in snapshot.offers.values():
-        if offer.profile.aggregate is None:
+        if offer.profile.at_once:
             for release in offer.releases:
                 outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
     by_topic = {

@@ -15,6 +15,7 @@ from broker.errors import Malformed
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 86_400 * SECOND
 EARLIEST = -9_214_560_000 * SECOND
 """1678-01-01; with LATEST the range that 64 bits of nanoseconds, and so every store, can hold."""

@@ -17,7 +17,7 @@ from broker import times
 from broker.entry import Decoded, Refusal
 from broker.errors import Malformed
 from broker.model import Kind
-from broker.points import Point
+from broker.points import Point, tag_key
 from gateways import epc
 
 LONGEST_NAME = 128
@@ -72,7 +72,7 @@ def _tag_point(record: _TagRead, time: int) -> Point:
     tag = epc.canonical(record.epc)
     told = {"read_point": record.read_point, "antenna": record.antenna, "rssi": record.rssi}
     extra = {name: value for name, value in told.items() if value is not None}
-    key = f"{tag}|{record.read_point or ''}|{'' if record.antenna is None else record.antenna}"
+    key = tag_key(tag, record.read_point, record.antenna)
     return Point(time, tag, key, _encode(extra).decode() if extra else "")
 
 

@@ -22,8 +22,10 @@ from broker import licence, times
 from broker.access import Permitted
 from broker.errors import Malformed, Refused
 from broker.metrics import HISTORY
-from broker.model import Caller, Offer, Place, Release
+from broker.model import Caller, Offer, Release
+from broker.place import Place
 from broker.points import Point
+from broker.privacy.location import place_of
 from broker.statistics import Statistic
 
 router = APIRouter(prefix="/api/v1", tags=["history"])
@@ -77,7 +79,7 @@ def observations(
         chosen,
     )
     _check(asked, found, offer)
-    empty = bbox is not None and not _inside(found.datastream.place, bbox)
+    empty = bbox is not None and not _inside(place_of(found.datastream.place, offer.profile), bbox)
     return _answer(request, with_, _Reader(with_, caller, offer, permitted), found, asked, empty=empty)
 
 

@@ -27,7 +27,7 @@ from broker.errors import Unavailable
 from broker.message import Form, form
 from broker.metrics import STREAMS
 from broker.model import Caller, Offer, Release
-from broker.points import Point
+from broker.points import Point, tag_key
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
@@ -215,7 +215,7 @@ def _split(heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, byt
 
 def _cursor(item: _Item) -> str:
     who = item.tag or item.epc
-    key = f"{who}|{item.read_point or ''}|{'' if item.antenna is None else item.antenna}" if who else ""
+    key = tag_key(who, item.read_point, item.antenna) if who else ""
     return reading.encode_cursor(Point(times.parse(item.time), 0, key))
 
 

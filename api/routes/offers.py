@@ -17,6 +17,7 @@ from broker.identity import identity
 from broker.licence import Terms
 from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import profile
+from broker.privacy.location import place_of
 from broker.registry.reading import PROFILE, TERMS
 
 router = APIRouter(prefix="/api/v1", tags=["offers"])
@@ -87,6 +88,7 @@ def shown(offer: Offer) -> forms.OfferShown:
                 unit=release.datastream.unit,
                 theme=release.datastream.theme,
                 description=release.datastream.description,
+                location=forms.geo_point(place_of(release.datastream.place, offer.profile)),
             )
             for release in offer.releases
         ],

@@ -15,7 +15,8 @@ from api.services import Known, OfOrganisation, Operator, Services, With, client
 from broker import keys, times, topics
 from broker.control import GatewayStatus, Refusals
 from broker.errors import MitoyenError, Refused
-from broker.model import Datastream, Gateway, Organisation, OrganisationId, Place
+from broker.model import Datastream, Gateway, Organisation, OrganisationId
+from broker.place import Place
 
 router = APIRouter(prefix="/api/v1", tags=["owners"])
 
@@ -126,7 +127,7 @@ def list_datastreams(caller: Known, with_: With) -> list[forms.DatastreamShown]:
 
 def shown(datastream: Datastream) -> forms.DatastreamShown:
     place = datastream.place
-    location = forms.GeoPoint(type="Point", coordinates=[place.longitude, place.latitude]) if place else None
+    location = forms.geo_point(place)
     return forms.DatastreamShown(
         id=datastream.id,
         organisation=datastream.organisation,

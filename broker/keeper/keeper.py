@@ -27,6 +27,8 @@ from broker.points import Point, Row
 from broker.privacy import pseudonymise
 from broker.privacy.aggregate import aggregate, start_of
 from broker.privacy.keys import PseudonymKeys
+from broker.privacy.profile import Sample
+from broker.privacy.transform import of_points, of_windows
 from broker.registry.registry import Registry
 from broker.release import begins, pointwise
 from broker.store.protocol import Store
@@ -88,6 +90,7 @@ class Keeper:
         self._spoke = 0.0
         self._newest: dict[str, int] = {}
         self._swept = 0
+        self._sampled_upto: dict[str, int] = {}  # stream -> the newest interval of which something was released
 
     def run(self, stop: threading.Event) -> None:
         """Keep until told to stop."""
@@ -134,6 +137,7 @@ class Keeper:
         raw: list[Row] = []
         released: list[Row] = []
         touched: set[Window] = set()
+        sampled: list[tuple[Feed, Entry]] = []
         for entry in entries:
             found = self._plan.by_topic.get(entry.topic)
             if found is None:
@@ -141,36 +145,71 @@ class Keeper:
             stream, feeds = found
             raw.extend(Row(stream, point) for point in entry.points)
             for feed in feeds:
-                if feed.aggregate is None:
-                    released.extend(self._show(feed, entry))
-                else:
+                if feed.window_ns is not None:
                     touched.update(self._windows(feed, entry))
+                elif feed.profile.at_once:
+                    released.extend(Row(feed.stream, point) for point in self._shown(feed, entry.points, entry.arrived))
+                else:
+                    sampled.append((feed, entry))
         STORED.inc(self._write(self._raw, raw))
         RELEASED.inc(self._write(self._released, released))
+        for feed, entry in sampled:
+            self._tell(feed, self._keep_shown(feed, sorted(entry.points, key=_time), entry.arrived))
         self._progress.advance(batches[-1].seq, touched)
 
-    def _show(self, feed: Feed, entry: Entry) -> Iterator[Row]:
+    def _shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
+        """What a feed without statistics shows of these."""
         shown = feed.shown_by[0]
-        outcome = pointwise(
-            shown.release, shown.offer, entry.points, entry.arrived, self._keys.key, self._settings.lateness
-        )
+        outcome = pointwise(shown.release, shown.offer, points, arrived, self._keys.key, self._settings.lateness)
         _withheld(outcome.withheld)
-        return (Row(feed.stream, point) for point in outcome.points)
+        return outcome.points
+
+    def _keep_shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
+        """Release what a feed without statistics shows of these, at most one an interval where it samples."""
+        shown = self._sampled(feed, self._shown(feed, points, arrived))
+        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in shown]))
+        return shown
+
+    def _sampled(self, feed: Feed, points: list[Point]) -> list[Point]:
+        sample = feed.profile.find(Sample)
+        if sample is None:
+            return points
+        chosen: dict[int, Point] = {}
+        for point in points:
+            chosen.setdefault(start_of(point.time, sample.every_ns), point)
+        fresh = [point for start, point in chosen.items() if self._is_first(feed, start, sample.every_ns, point)]
+        _withheld({"sampled_out": len(points) - len(fresh)})
+        return fresh
+
+    def _is_first(self, feed: Feed, start: int, every: int, point: Point) -> bool:
+        """Whether nothing else of the interval that begins at `start` was released before."""
+        newest = self._sampled_upto.get(feed.stream)
+        if newest is None:
+            last = self._released.latest([feed.stream]).get(feed.stream)
+            newest = start_of(last.time, every) if last else times.EARLIEST - every
+        self._sampled_upto[feed.stream] = max(newest, start)
+        there = self._released.read(feed.stream, start, start + every, limit=1) if start <= newest else []
+        return not there or there[0] == point
 
     def _windows(self, feed: Feed, entry: Entry) -> Iterator[Window]:
-        operator = feed.aggregate
-        assert operator is not None
-        length = operator.window_ns
+        length = feed.window_ns
+        assert length is not None
         start = begins(feed.shown_by[0].release, feed.shown_by[0].offer)
         for point in entry.points:
             first = start_of(point.time, length)
-            due = first + length + self._settings.lateness
+            due = self._due(feed, first)
             if start is not None and first < start:
                 _withheld({"before_offer": 1})
             elif start is not None and entry.arrived >= due:
                 _withheld({"late": 1})  # a window of personal data is never opened again
             else:
                 yield Window(feed.stream, first, due)
+
+    def _due(self, feed: Feed, start: int) -> int:
+        """When (ns) the window that begins at `start` is released."""
+        assert feed.window_ns is not None
+        lateness = 0 if feed.profile.aggregate is None else self._settings.lateness
+        return start + feed.window_ns + max(lateness, feed.profile.delay_ns)
 
     def _write(self, store: Store, rows: list[Row]) -> int:
         if not rows:
@@ -195,25 +234,39 @@ class Keeper:
             self._progress.close_windows(windows)
 
     def _release_window(self, feed: Feed, window: Window) -> None:
-        operator = feed.aggregate
-        assert operator is not None
-        end = window.start + operator.window_ns
-        sealed = begins(feed.shown_by[0].release, feed.shown_by[0].offer) is not None
-        if sealed and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
+        length = feed.window_ns
+        assert length is not None
+        aggregated = feed.profile.aggregate is not None
+        if feed.sealed and aggregated and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
             return  # released before a crash that came before this was noted; it stays as it was
-        points = _all(self._raw, feed.datastream.stream, window.start, end)
-        for point in self._aggregated(feed, points):
+        points = _all(self._raw, feed.datastream.stream, window.start, window.start + length)
+        self._tell(
+            feed,
+            self._aggregated(feed, points) if aggregated else self._keep_shown(feed, points, window.start + length),
+        )
+
+    def _aggregated(self, feed: Feed, points: list[Point]) -> list[Point]:
+        """Release the windows of these."""
+        operator = feed.profile.aggregate
+        assert operator is not None
+        windows = aggregate(self._prepared(feed, points), operator, tags=feed.datastream.kind == "rfid")
+        _withheld(windows.withheld)
+        shown = list(map(of_windows(feed.profile.after_windows), windows.points))
+        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in shown]))
+        return shown
+
+    def _prepared(self, feed: Feed, points: list[Point]) -> list[Point]:
+        """What the operators before `aggregate` leave of points."""
+        for change in filter(None, map(of_points, feed.profile.before_windows)):
+            points = [changed for point in points if isinstance(changed := change(point), Point)]
+        return points
+
+    def _tell(self, feed: Feed, points: list[Point]) -> None:
+        """Publish what is newer than all before: live goes forward only."""
+        for point in points:
             if point.time > self._newest.get(feed.stream, point.time - 1):
                 self._newest[feed.stream] = point.time
                 self._live.publish(feed, point)
-
-    def _aggregated(self, feed: Feed, points: list[Point]) -> list[Point]:
-        operator = feed.aggregate
-        assert operator is not None
-        windows = aggregate(points, operator, tags=feed.datastream.kind == "rfid")
-        _withheld(windows.withheld)
-        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in windows.points]))
-        return windows.points
 
     # --- what was stored before an offer
 
@@ -226,7 +279,7 @@ class Keeper:
             feed = self._plan.by_stream[stream]
             covered = begins(feed.shown_by[0].release, feed.shown_by[0].offer) is None
             self._progress.begin_backfill(stream, done=not covered)
-        latest = self._released.latest([f.stream for f in self._plan.by_stream.values() if f.aggregate is not None])
+        latest = self._released.latest([f.stream for f in self._plan.by_stream.values() if not f.profile.at_once])
         self._newest |= {stream: point.time for stream, point in latest.items()}
 
     def _backfill(self) -> bool:
@@ -236,7 +289,9 @@ class Keeper:
             if feed is None:
                 self._progress.keep_backfill(backfill, done=True)
                 continue
-            done = self._copy(feed, backfill) if feed.aggregate is None else self._aggregate_past(feed, backfill)
+            done = (
+                self._copy(feed, backfill) if feed.profile.aggregate is None else self._aggregate_past(feed, backfill)
+            )
             self._progress.keep_backfill(backfill, done=done)
             return True
         return False
@@ -244,15 +299,27 @@ class Keeper:
     def _copy(self, feed: Feed, backfill: Backfill) -> bool:
         after = (backfill.position, backfill.key)
         points = self._raw.read(feed.datastream.stream, times.EARLIEST, times.LATEST, after=after, limit=CHUNK)
-        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in points]))
+        self._keep_shown(feed, self._already_due(feed, points), self._clock())
         if points:
             backfill.position, backfill.key = points[-1].cursor
-        return len(points) < CHUNK
+        if len(points) == CHUNK:
+            return False
+        self._publish_newest(feed)
+        return True
+
+    def _already_due(self, feed: Feed, points: list[Point]) -> list[Point]:
+        """Those that need not wait; the windows of the others are noted."""
+        length = feed.window_ns
+        if length is None:
+            return points
+        now = self._clock()
+        waiting = {start for point in points if self._due(feed, start := start_of(point.time, length)) > now}
+        self._progress.touch([Window(feed.stream, start, self._due(feed, start)) for start in waiting])
+        return [point for point in points if start_of(point.time, length) not in waiting]
 
     def _aggregate_past(self, feed: Feed, backfill: Backfill) -> bool:
-        operator = feed.aggregate
-        assert operator is not None
-        length = operator.window_ns
+        length = feed.window_ns
+        assert length is not None
         begin = max(backfill.position, times.EARLIEST)
         points = self._raw.read(feed.datastream.stream, begin, times.LATEST, limit=CHUNK)
         if not points:
@@ -264,16 +331,13 @@ class Keeper:
         else:
             points += _all(self._raw, feed.datastream.stream, points[-1].time, last + length, after=points[-1].cursor)
             last += length
-        now = self._clock()
-        closed = [p for p in points if start_of(p.time, length) + length + self._settings.lateness <= now]
-        if len(closed) < len(points):
-            starts = {start_of(p.time, length) for p in points[len(closed) :]}
-            self._progress.touch([Window(feed.stream, s, s + length + self._settings.lateness) for s in starts])
-        self._aggregated(feed, closed)
+        self._aggregated(feed, self._already_due(feed, points))
         backfill.position = last
         return False
 
     def _publish_newest(self, feed: Feed) -> None:
+        if feed.profile.at_once:
+            return  # its retained value comes from whoever publishes it
         for point in self._released.latest([feed.stream]).values():
             if point.time > self._newest.get(feed.stream, point.time - 1):
                 self._newest[feed.stream] = point.time
@@ -282,9 +346,9 @@ class Keeper:
     # --- the rest
 
     def _publish_retained(self) -> None:
-        windowed = {stream: feed for stream, feed in self._plan.by_stream.items() if feed.aggregate is not None}
-        for stream, point in self._released.latest(windowed).items():
-            self._live.publish(windowed[stream], point)
+        told = {stream: feed for stream, feed in self._plan.by_stream.items() if not feed.profile.at_once}
+        for stream, point in self._released.latest(told).items():
+            self._live.publish(told[stream], point)
 
     def _destroy_keys(self, now: int) -> None:
         if now - self._swept < SLACK:
@@ -295,7 +359,7 @@ class Keeper:
             for shown in feed.shown_by:
                 operator = shown.offer.profile.pseudonymise
                 if operator is not None:
-                    before = pseudonymise.epoch_of(behind, operator.rotate_ns)
+                    before = pseudonymise.epoch_of(behind - shown.offer.profile.delay_ns, operator.rotate_ns)
                     KEYS_DESTROYED.inc(self._keys.destroy(shown.offer.id, before))
 
     def _speak(self, trouble: str = "", *, force: bool = False) -> None:
@@ -313,6 +377,10 @@ def _all(store: Store, stream: str, start: int, end: int, after: tuple[int, str]
         if len(chunk) < CHUNK:
             break
     return points
+
+
+def _time(point: Point) -> int:
+    return point.time
 
 
 def _withheld(reasons: dict[str, int]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from broker import message, topics
+from broker import message, times, topics
 from broker.message import Form
 from broker.model import Datastream, Offer, Release
-from broker.privacy.profile import Aggregate
+from broker.privacy.profile import Profile
 from broker.registry.snapshot import Snapshot
+from broker.release import begins
+
+DELAYED_NS = times.SECOND
+"""Delayed records are due together by the second: a stream of 1,000 records/s makes one entry a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,22 @@ class Feed:
     shown_by: tuple[Showing, ...]
 
     @property
-    def aggregate(self) -> Aggregate | None:
-        return self.shown_by[0].offer.profile.aggregate
+    def profile(self) -> Profile:
+        """What is computed, which all that show it have in common."""
+        return self.shown_by[0].offer.profile
+
+    @property
+    def window_ns(self) -> int | None:
+        """What is released together, when it is due: a window, or a second of what is delayed; None where nothing waits."""
+        aggregate = self.profile.aggregate
+        if aggregate is not None:
+            return aggregate.window_ns
+        return DELAYED_NS if self.profile.delay_ns else None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a window that was released stays as it is, whatever comes later."""
+        return begins(self.shown_by[0].release, self.shown_by[0].offer) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from broker.model import (
     OfferId,
     Organisation,
     OrganisationId,
-    Place,
     Release,
     ReleaseId,
 )
+from broker.place import Place
 from broker.privacy.profile import Profile
 from broker.registry import tables as t
 from broker.registry.ledger import EntryFields

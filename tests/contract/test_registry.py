@@ -24,10 +24,10 @@ from broker.model import (
     OfferId,
     Organisation,
     OrganisationId,
-    Place,
     Release,
     ReleaseId,
 )
+from broker.place import Place
 from broker.privacy.profile import Aggregate, Profile, Pseudonymise
 from broker.registry.ledger import verify
 from broker.registry.registry import Registry

@@ -1,0 +1,290 @@
+"""The keeper on real files, with a clock of the test's own: what is released when, once, and what is not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broker import keys, times
+from broker.entry import Entry
+from broker.identity import identity
+from broker.journal import Journal, JournalReader
+from broker.keeper.keeper import Keeper, KeeperSettings
+from broker.keeper.progress import Progress
+from broker.licence import Terms
+from broker.model import Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
+from broker.points import Point, tag_key
+from broker.privacy.keys import PseudonymKeys
+from broker.privacy.profile import (
+    Aggregate,
+    Clip,
+    Delay,
+    Operator,
+    Profile,
+    Pseudonymise,
+    Quantise,
+    RoundTime,
+    Sample,
+    may_share,
+)
+from broker.registry.registry import Registry
+from broker.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broker.keeper.plan import Feed
+
+OWNER = OrganisationId("o")
+BEGIN = times.parse("2026-01-01T00:00:00Z")
+S, M = times.SECOND, times.MINUTE
+LATENESS = 20 * S
+MEAN = Aggregate("aggregate", "PT5M", ("mean", "count"))
+COUNT = Aggregate("aggregate", "PT5M", ("count",), k=5)
+DAILY = Pseudonymise("pseudonymise", "P1D")
+TAG = "urn:epc:id:sgtin:0614141.812345.{}"
+
+
+@dataclass
+class Heard:
+    """Stands where MQTT would: what was published, in order."""
+
+    points: list[Point] = field(default_factory=list)
+    retained_wanted: bool = False
+
+    def publish(self, feed: Feed, point: Point) -> None:
+        assert feed.stream
+        self.points.append(point)
+
+    def wants_retained(self) -> bool:
+        wanted, self.retained_wanted = self.retained_wanted, False
+        return wanted
+
+    def forward(self) -> None:
+        pass
+
+
+class Bench:
+    """A home on disk, and a keeper that can be killed and begun again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.now = BEGIN
+        self.registry = Registry.in_home(home)
+        self.registry.migrate()
+        self.registry.add_organisation(Organisation(OWNER, "O"), "key", 0)
+        self.registry.add_gateway(Gateway(OWNER, "g", "g", "json", keys.account("g", "p")), 0)
+        self.journal = Journal(home / "journal", limit_bytes=64 << 20)
+        self.raw, self.released = SqliteStore(home / "raw"), SqliteStore(home / "released")
+        self.heard = Heard()
+        self._numbers = itertools.count()
+        self.keeper = self.begin()
+
+    def begin(self) -> Keeper:
+        self.heard = Heard()
+        self.keeper = Keeper(
+            registry=self.registry,
+            journal=JournalReader(self.home / "journal"),
+            progress=Progress(self.home / "keeper"),
+            raw=self.raw,
+            released=self.released,
+            keys=PseudonymKeys(self.home / "pseudonyms"),
+            live=self.heard,
+            state_file=self.home / "state",
+            settings=KeeperSettings(LATENESS),
+            clock=lambda: self.now,
+        )
+        return self.keeper
+
+    def datastream(self, name: str, **more: Any) -> Datastream:
+        made = Datastream(OWNER, name, "g", more.pop("kind", "measurement"), **more)
+        self.registry.add_datastream(made, self.now)
+        return made
+
+    def offer(self, datastream: Datastream, *operators: Operator) -> str:
+        """Returns the stream that it shows."""
+        name, profile = OfferId(f"offer-{next(self._numbers)}"), Profile("p", operators)
+        stream = identity(name, datastream, profile, shared=may_share(profile, datastream))
+        release = Release(ReleaseId(f"{name}-release"), name, datastream, stream)
+        self.registry.add_offer(Offer(name, OWNER, profile, Terms("CC0-1.0", "", ("any",)), (release,), self.now))
+        return stream
+
+    def receive(self, datastream: Datastream, *points: Point) -> None:
+        """As the ingester would: journalled at the present."""
+        self.journal.append([Entry(f"in/o/g/{datastream.id}", self.now, list(points))], {}, {})
+
+    def settle(self, at: int | None = None) -> None:
+        """Let the keeper do all there is to do, at this time."""
+        self.now = self.now if at is None else at
+        while self.keeper.step():
+            pass
+
+    def shown(self, stream: str) -> list[Point]:
+        return self.released.read(stream, times.EARLIEST, times.LATEST, limit=100_000)
+
+    def values(self, stream: str) -> list[tuple[int, object]]:
+        """(seconds since BEGIN, value)."""
+        return [((p.time - BEGIN) // S, p.value) for p in self.shown(stream)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def at(seconds: float, value: Any = 1.0) -> Point:
+    return Point(BEGIN + int(seconds * S), value)
+
+
+def read_of(seconds: float, tag: int) -> Point:
+    return Point(BEGIN + int(seconds * S), TAG.format(tag), tag_key(TAG.format(tag), "gate", 1))
+
+
+def test_records_are_shown_as_they_come_and_what_was_there_before_the_offer_too(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    bench.receive(stream, at(1), at(2))
+    bench.settle()
+    shown = bench.offer(stream, Clip("clip", 0, 5), Quantise("quantise", 0.5))
+    bench.settle()
+    bench.receive(stream, at(3, 9.0))
+    bench.settle()
+    assert bench.values(shown) == [(1, 1.0), (2, 1.0), (3, 5)]
+
+
+def test_a_window_is_released_when_it_is_due_and_once(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    shown = bench.offer(stream, MEAN)
+    bench.receive(stream, at(10, 1.0), at(20, 3.0), at(310, 7.0))
+    bench.settle(BEGIN + 5 * M + LATENESS - 1)
+    assert not bench.shown(shown)
+    bench.settle(BEGIN + 5 * M + LATENESS)
+    assert bench.values(shown) == [(0, 2.0)]
+    bench.settle(BEGIN + 20 * M)
+    assert bench.values(shown) == [(0, 2.0), (300, 7.0)]
+    assert bench.heard.points == bench.shown(shown)
+
+
+def test_what_comes_late_revises_history_and_never_live(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    shown = bench.offer(stream, MEAN)
+    bench.receive(stream, at(10, 1.0))
+    bench.settle(BEGIN + 10 * M)
+    bench.receive(stream, at(20, 3.0))
+    bench.settle(BEGIN + 11 * M)
+    assert bench.values(shown) == [(0, 2.0)]
+    assert [p.value for p in bench.heard.points] == [1.0]
+
+
+def test_a_window_of_personal_data_is_never_opened_again(bench: Bench) -> None:
+    stream = bench.datastream("gate", kind="rfid", personal_data=True)
+    shown = bench.offer(stream, COUNT)
+    bench.now = BEGIN + 1
+    bench.receive(stream, *(read_of(300 + n, n) for n in range(5)))
+    bench.settle(BEGIN + 11 * M)
+    assert bench.values(shown) == [(300, 5)]
+    bench.receive(stream, *(read_of(300 + n, n) for n in range(5, 9)))
+    bench.settle(BEGIN + 12 * M)
+    assert bench.values(shown) == [(300, 5)]
+
+
+def test_fewer_than_k_different_tags_and_windows_from_before_the_offer_are_withheld(bench: Bench) -> None:
+    stream = bench.datastream("gate", kind="rfid", personal_data=True)
+    bench.receive(stream, *(read_of(n, n) for n in range(9)))
+    bench.settle(BEGIN + 30 * S)
+    shown = bench.offer(stream, COUNT)
+    bench.receive(stream, *(read_of(40 + n, n) for n in range(9)))
+    bench.receive(stream, *(read_of(310 + n, n % 4) for n in range(9)))
+    bench.settle(BEGIN + 30 * M)
+    assert not bench.shown(shown)
+
+
+def test_pseudonyms_change_with_the_epoch_and_old_ones_can_not_be_made_again(bench: Bench) -> None:
+    stream = bench.datastream("gate", kind="rfid", personal_data=True, asset_prefixes=("urn:epc:id:sgtin:0614141.",))
+    shown = bench.offer(stream, DAILY)
+    bench.now += S
+    bench.receive(stream, read_of(1, 1), read_of(2, 1), read_of(3, 2))
+    bench.settle()
+    bench.now = BEGIN + times.DAY + 5 * S
+    bench.receive(stream, read_of(86_401, 1))
+    bench.settle()
+    names = [str(p.value) for p in bench.shown(shown)]
+    assert names[0] == names[1] != names[2]
+    assert names[3] not in names[:3]
+    bench.settle(BEGIN + times.DAY + 5 * M)
+    assert PseudonymKeys(bench.home / "pseudonyms").key(shown.rsplit("/", 1)[1], BEGIN // times.DAY) is None
+    bench.receive(stream, read_of(4, 1))
+    bench.settle()
+    assert len(bench.shown(shown)) == 4
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_what_is_delayed_is_nowhere_before_it_is_old_enough(bench: Bench, rounded: bool) -> None:
+    stream = bench.datastream("d")
+    bench.receive(stream, at(0.5, 0.0))
+    bench.settle()
+    shown = bench.offer(stream, *([RoundTime("round_time", "PT1S")] if rounded else []), Delay("delay", "PT1H"))
+    bench.receive(stream, at(10.5, 1.0), at(700, 2.0))
+    bench.settle(BEGIN + times.HOUR)
+    assert not bench.shown(shown)
+    assert not bench.heard.points
+    bench.settle(BEGIN + times.HOUR + 11 * S)
+    assert bench.values(shown) == [(0, 0.0), (10, 1.0)]
+    assert (bench.shown(shown)[1].time == BEGIN + 10 * S) == rounded
+    assert [p.value for p in bench.heard.points] == [0.0, 1.0]
+    bench.receive(stream, at(5, 1.5))
+    bench.settle()
+    assert bench.values(shown)[1] == (5, 1.5), "older than the delay already"
+
+
+def test_an_interval_shows_one_record_live_in_history_and_of_the_past(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    bench.receive(stream, at(1, 1.0), at(2, 2.0), at(61, 3.0))
+    bench.settle()
+    shown = bench.offer(stream, Sample("sample", "PT1M"))
+    bench.settle()
+    bench.receive(stream, at(62, 4.0), at(125, 6.0), at(121, 5.0), at(130, 7.0))
+    bench.settle()
+    bench.begin()
+    bench.receive(stream, at(140, 8.0), at(30, 9.0), at(185, 10.0))
+    bench.settle()
+    assert bench.values(shown) == [(1, 1.0), (61, 3.0), (121, 5.0), (185, 10.0)]
+
+
+def test_a_keeper_that_died_goes_on_where_it_was_and_doubles_nothing(bench: Bench, tmp_path: Path) -> None:
+    stream = bench.datastream("d")
+    raw, mean = bench.offer(stream), bench.offer(stream, MEAN)
+    place = (tmp_path / "keeper").read_bytes
+    for number in range(20):
+        bench.receive(stream, at(number * 30, float(number)))
+        if number % 3 == 0:
+            bench.settle(BEGIN + number * 30 * S)
+            assert place()
+        if number % 5 == 0:
+            bench.begin()
+    bench.settle(BEGIN + 60 * M)
+    assert [value for _, value in bench.values(raw)] == [float(n) for n in range(20)]
+    assert bench.values(mean) == [(0, 4.5), (300, 14.5)]
+    said = [json.loads(p.extra)["statistics"]["count"] for p in bench.shown(mean)]
+    assert said == [10, 10]
+
+
+def test_offers_with_one_profile_share_one_stream_and_personal_ones_never(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    assert bench.offer(stream, MEAN) == bench.offer(stream, MEAN)
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    assert bench.offer(gate, COUNT) != bench.offer(gate, COUNT)
+
+
+def test_last_windows_are_published_again_after_mosquitto_forgot_them(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    shown = bench.offer(stream, MEAN)
+    bench.receive(stream, at(10, 1.0), at(310, 2.0))
+    bench.settle(BEGIN + 30 * M)
+    bench.begin()
+    bench.heard.retained_wanted = True
+    bench.settle()
+    assert bench.heard.points == bench.shown(shown)[-1:]
