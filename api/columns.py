@@ -1,4 +1,4 @@
-"""A release as a table: which columns it has, and each point as a row. Pure."""
+"""Releases as a table: which columns there are, and each point as a row. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,36 @@ from dataclasses import dataclass
 
 import msgspec
 
+from broker.licence import Terms
 from broker.message import Form, form
 from broker.model import Offer, Release
+from broker.place import Place
 from broker.points import Point
+from broker.privacy.location import place_of
 
 Cell = bool | int | float | str | None
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The form of one release's rows."""
+class Heading:
+    """What all rows of an answer have in common."""
 
-    release: Release
-    offer: Offer
-    form: Form
     columns: tuple[str, ...]
     statistics: tuple[str, ...]
+    terms: Terms
+    about: Mapping[str, str]
+    """What the answer is of: offer, profile and, if it is of one alone, release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The form of one release's rows."""
+
+    heading: Heading
+    form: Form
+    place: Place | None
+    """Where its datastream stands, as the profile has it."""
 
     def row(self, point: Point) -> dict[str, Cell]:
         """A point's cells by column; what it lacks is None."""
@@ -31,24 +44,35 @@ class Table:
         computed = said.pop("statistics", None)
         if isinstance(computed, Mapping):
             said |= computed
-        return {name: _cell(said.get(name)) for name in self.columns}
+        return {name: _cell(said.get(name)) for name in self.heading.columns}
 
     def rows(self, points: Iterable[Point]) -> list[dict[str, Cell]]:
         return [self.row(point) for point in points]
 
 
-def table(release: Release, offer: Offer, statistics: tuple[str, ...] | None = None) -> Table:
-    """The table of a release, or of its downsampling by `statistics`."""
+def sheets(offer: Offer, releases: Iterable[Release], statistics: tuple[str, ...] | None = None) -> list[Sheet]:
+    """A sheet each, all with the columns of all; `statistics`: of their downsampling by these."""
+    shown = list(releases)
     aggregate = offer.profile.aggregate
     computed = statistics if statistics is not None else tuple(aggregate.statistics) if aggregate else ()
+    columns = dict.fromkeys(name for release in shown for name in _columns(offer, release, computed))
+    about = {"offer": str(offer.id), "profile": offer.profile.name}
+    if len(shown) == 1:
+        about["release"] = shown[0].id
+    heading = Heading(tuple(columns), computed, offer.terms, about)
+    return [
+        Sheet(heading, form(release, offer.profile, statistics), place_of(release.datastream.place, offer.profile))
+        for release in shown
+    ]
+
+
+def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple[str, ...]:
     if computed:
-        columns = ("datastream", "time", "until", "value", "unit", *computed)
-    elif release.datastream.kind == "rfid":
+        return ("datastream", "time", "until", "value", "unit", *computed)
+    if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"
-        columns = ("datastream", "time", tag, "read_point", "antenna", "rssi")
-    else:
-        columns = ("datastream", "time", "value", "unit")
-    return Table(release, offer, form(release, offer.profile, statistics), columns, computed)
+        return ("datastream", "time", tag, "read_point", "antenna", "rssi")
+    return ("datastream", "time", "value", "unit")
 
 
 def _cell(value: object) -> Cell:

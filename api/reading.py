@@ -29,12 +29,12 @@ class Span:
     after: Cursor | None = None
 
 
-def pages(store: Store, span: Span, still: Callable[[], None]) -> Iterator[list[Point]]:
-    """All of a span, page by page; `still` raises when reading is no longer permitted."""
+def pages(store: Store, span: Span, still: Callable[[], None], size: int = PAGE) -> Iterator[list[Point]]:
+    """All of a span, in pages of `size`; `still` raises when reading is no longer permitted."""
     after = span.after
-    while page := store.read(span.stream, span.start, span.end, after=after, limit=PAGE):
+    while page := store.read(span.stream, span.start, span.end, after=after, limit=size):
         yield page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         after = page[-1].cursor
         still()
@@ -70,6 +70,19 @@ def _grouped(points: list[Point], interval: int, statistic: statistics.Statistic
 
 def _extra(until: int, statistic: str, value: float) -> str:
     return msgspec.json.encode({"until": times.text(until), "statistics": {statistic: value}}).decode()
+
+
+def encode_place(number: int, point: Point) -> str:
+    """A place in the streams of several releases: in which, and where there."""
+    return f"{number}.{encode_cursor(point)}"
+
+
+def decode_place(text: str) -> tuple[int, Cursor]:
+    """Raises Malformed."""
+    number, dot, cursor = text.partition(".")
+    if not dot or not number.isdecimal() or not number.isascii():
+        raise Malformed(f"cursor {text[:80]!r}: expected one that an earlier answer gave")
+    return int(number), decode_cursor(cursor)
 
 
 def encode_cursor(point: Point) -> str:

@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 
 from api import errors
 from api.hub import Hub
+from api.ranges import Files
 from api.routes import consumers, history, live, offers, owners, public
 from api.services import Services
 from broker import secrets
@@ -61,10 +62,12 @@ def app(settings: Settings) -> FastAPI:
                 await task
         services.registry.close()
         services.released.close()
+        made.state.files.close()
 
     made = application(lifespan)
     made.state.services = services
     made.state.hub = hub
+    made.state.files = Files()
     return made
 
 

@@ -1,26 +1,28 @@
-"""History of a release: what was released, at the detail in which it was released, and never finer."""
+"""History of releases: what was released, at the detail in which it was released, and never finer."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import reading
-from api.columns import table
-from api.encode import ENCODERS, Completeness
+from api.columns import Sheet, sheets
+from api.encode import ENCODERS, Completeness, Encode
 from api.errors import Problem
 from api.paging import next_url
+from api.ranges import Files
 from api.reading import Span
 from api.services import Anyone, Services, With
 from broker import licence, times
 from broker.access import Permitted
-from broker.errors import Malformed, Refused
+from broker.errors import Malformed, NotFound, Refused
+from broker.message import form
 from broker.metrics import HISTORY
 from broker.model import Caller, Offer, Release
 from broker.place import Place
@@ -34,53 +36,75 @@ PAGE_OF_JSON = (
     100  # the interface's figure; the other formats are for whole exports and have no limit unless one is given
 )
 MOST = 10_000  # likewise
+Format = Literal["json", "ndjson", "csv", "geojson", "parquet", "arrow"]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The query, understood."""
 
-    span: Span
+    start: int
+    end: int
     interval: int | None
     statistic: Statistic
+    bbox: tuple[float, float, float, float] | None
     limit: int | None
+    cursor: str | None
     format: str
 
 
-@router.get("/releases/{release}/observations", response_class=StreamingResponse)
-def observations(
+def asked(
     request: Request,
-    release: str,
-    caller: Anyone,
-    with_: With,
     start: Annotated[str | None, Query(description="RFC 3339; counts")] = None,
     end: Annotated[str | None, Query(description="RFC 3339; does not count")] = None,
     interval: Annotated[str | None, Query(description="ISO 8601 duration: downsample to it")] = None,
-    statistic: Statistic = "mean",
+    statistic: Annotated[Statistic, Query(description="Of each interval")] = "mean",
     bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
     limit: Annotated[int | None, Query(ge=1, le=MOST)] = None,
     cursor: Annotated[str | None, Query(description="Where an earlier answer's `next` goes on")] = None,
-    format: Annotated[Literal["json", "csv", "parquet"] | None, Query()] = None,  # noqa: A002 - the interface's name
-) -> StreamingResponse:
-    """Observations, oldest first, each as its live message. `complete` says whether it is all that was asked for."""
-    found, offer = with_.registry.release(release)
-    permitted = with_.permit(caller, offer)
+    format: Annotated[Format | None, Query(description="Left out: what `Accept` says")] = None,  # noqa: A002 - the interface's name
+) -> Asked:
+    """What all calls for history have in common. Raises Malformed."""
     chosen = format or _accepted(request)
-    asked = Asked(
-        Span(
-            found.stream,
-            times.parse(start) if start else times.EARLIEST,
-            times.parse(end) if end else times.LATEST,
-            reading.decode_cursor(cursor) if cursor else None,
-        ),
-        times.parse_duration(interval) if interval else None,
-        statistic,
-        limit or (PAGE_OF_JSON if chosen == "json" else None),
-        chosen,
-    )
-    _check(asked, found, offer)
-    empty = bbox is not None and not _inside(place_of(found.datastream.place, offer.profile), bbox)
-    return _answer(request, with_, _Reader(with_, caller, offer, permitted), found, asked, empty=empty)
+    first, last = times.parse(start) if start else times.EARLIEST, times.parse(end) if end else times.LATEST
+    if first >= last:
+        raise Malformed("start and end: expected a start before the end")
+    length = times.parse_duration(interval) if interval else None
+    page = limit or (PAGE_OF_JSON if chosen in ("json", "geojson") else None)
+    return Asked(first, last, length, statistic, _box(bbox) if bbox else None, page, cursor, chosen)
+
+
+Query_ = Annotated[Asked, Depends(asked)]
+
+
+@router.api_route("/releases/{release}/observations", methods=["GET", "HEAD"], response_class=StreamingResponse)
+def observations(request: Request, release: str, caller: Anyone, with_: With, query: Query_) -> Response:
+    """Observations, oldest first, each as its live message. `complete` says whether it is all that was asked for.
+
+    Parquet answers ranges of bytes, so that a reader may take the URL for a file.
+    """
+    found, offer = with_.registry.release(release)
+    return _answer(request, with_, _Reader(with_, caller, offer, with_.permit(caller, offer)), [found], query)
+
+
+@router.api_route("/offers/{offer}/observations", methods=["GET", "HEAD"], response_class=StreamingResponse)
+def observations_of_offer(request: Request, offer: str, caller: Anyone, with_: With, query: Query_) -> Response:
+    """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
+    found = with_.registry.offer(offer)
+    reader = _Reader(with_, caller, found, with_.permit(caller, found))
+    return _answer(request, with_, reader, list(found.releases), query)
+
+
+@router.get("/releases/{release}/latest")
+def latest(release: str, caller: Anyone, with_: With) -> Response:
+    """The newest observation that was released."""
+    found, offer = with_.registry.release(release)
+    with_.permit(caller, offer)
+    newest = with_.released.latest([found.stream]).get(found.stream)
+    if newest is None:
+        raise NotFound(f"nothing was released yet in {release}")
+    body = form(found, offer.profile).message(newest)
+    return Response(body, media_type="application/json", headers=_headers(offer))
 
 
 @dataclass(slots=True)
@@ -93,6 +117,10 @@ class _Reader:
     permitted: Permitted
     epoch: int = -1
 
+    @property
+    def name(self) -> str:
+        return f"{self.caller.role}/{self.caller.id}" if self.caller else "anyone"
+
     def still(self) -> None:
         """Raises Problem when what was permitted at the beginning no longer is."""
         over = self.permitted.until is not None and time.time_ns() >= self.permitted.until
@@ -101,63 +129,114 @@ class _Reader:
             self.permitted = self.services.permit(self.caller, self.offer)
 
 
-def _answer(
-    request: Request, with_: Services, reader: _Reader, release: Release, asked: Asked, *, empty: bool
-) -> StreamingResponse:
-    media_type, encode = ENCODERS[asked.format]
-    downsampled = (asked.statistic,) if asked.interval else None
-    completeness = _kept(with_, release)
-    pages: Iterator[list[Point]] = iter(()) if empty else _pages(with_, reader, asked)
-    if asked.limit is not None:
-        taken = list(itertools.islice(itertools.chain.from_iterable(pages), asked.limit + 1))
-        if len(taken) > asked.limit:
-            completeness = Completeness(
-                complete=False, reason="limit", next=_next(request, taken[asked.limit - 1], asked)
-            )
-        pages = iter([taken[: asked.limit]])
-    else:
-        first = next(pages, [])  # a store that is away is told by the status, which is sent before the first byte
-        pages = itertools.chain([first], pages)
+def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequence[Release], query: Asked) -> Response:
+    offer = reader.offer
+    for release in releases:
+        _check(query, release, offer)
+    chosen = [
+        r for r in releases if query.bbox is None or _inside(place_of(r.datastream.place, offer.profile), query.bbox)
+    ]
+    media_type, encode = ENCODERS[query.format]
+    made = _Made(
+        request,
+        reader,
+        sheets(offer, chosen or releases, (query.statistic,) if query.interval else None),
+        chosen,
+        query,
+    )
+    if query.format == "parquet" and ("range" in request.headers or request.method == "HEAD"):
+        files: Files = request.app.state.files
+        return files.answer(
+            request, reader.name, media_type, lambda: made.body(encode, _kept(with_, chosen)), reader.still
+        )
+    completeness = _kept(with_, chosen)
+    if query.limit is not None:
+        completeness = made.limited(query.limit, completeness)
+    body = made.body(encode, completeness)
+    first = next(body, b"")  # a store that is away is told by the status, which is sent before the first byte
+    headers = _headers(offer, completeness)
+    HISTORY.labels("complete" if completeness.complete else completeness.reason).inc()
+    return StreamingResponse(itertools.chain([first], body), media_type=media_type, headers=headers)
+
+
+@dataclass(slots=True)
+class _Made:
+    """An answer in the making."""
+
+    request: Request
+    reader: _Reader
+    sheets: Sequence[Sheet]
+    releases: Sequence[Release]
+    query: Asked
+    taken: list[tuple[Sheet, list[Point]]] | None = None
+
+    def body(self, encode: Encode, completeness: Completeness) -> Iterator[bytes]:
+        return encode(self.sheets[0].heading, self.pages() if self.taken is None else iter(self.taken), completeness)
+
+    def pages(self) -> Iterator[tuple[Sheet, list[Point]]]:
+        """Release by release, page by page, from where the cursor says."""
+        first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, None)
+        size = reading.PAGE
+        if self.query.limit is not None and self.query.interval is None:
+            size = min(size, self.query.limit + 1)  # one more tells whether there is more
+        for number, (sheet, release) in enumerate(zip(self.sheets, self.releases, strict=False)):
+            if number < first:
+                continue
+            span = Span(release.stream, self.query.start, self.query.end, after if number == first else None)
+            found = reading.pages(self.reader.services.released, span, self.reader.still, size)
+            if self.query.interval:
+                found = reading.downsampled(found, self.query.interval, self.query.statistic)
+            for page in found:
+                yield sheet, page
+
+    def limited(self, limit: int, completeness: Completeness) -> Completeness:
+        """Take a page of this many observations; what it says of how complete it is."""
+        self.taken, left = [], limit
+        for sheet, page in self.pages():
+            if len(page) > left or not left:
+                self.taken.append((sheet, page[:left]))
+                return Completeness(complete=False, reason="limit", next=self._next())
+            self.taken.append((sheet, page))
+            left -= len(page)
+        return completeness
+
+    def _next(self) -> str:
+        assert self.taken is not None
+        sheet, page = next((sheet, page) for sheet, page in reversed(self.taken) if page)
+        last = page[-1]
+        if self.query.interval:  # the next interval begins where this one ends
+            last = Point(last.time + self.query.interval - 1, last.value, "\U0010ffff")
+        number = next(i for i, one in enumerate(self.sheets) if one is sheet)
+        return next_url(self.request, cursor=reading.encode_place(number, last))
+
+
+def _headers(offer: Offer, completeness: Completeness | None = None) -> dict[str, str]:
     headers = {
-        "Mitoyen-Complete": "true" if completeness.complete else f"false; {completeness.reason}",
-        "Link": f'<{licence.uri(reader.offer.terms.licence)}>; rel="license"',
+        "Link": f'<{licence.uri(offer.terms.licence)}>; rel="license"',
         "Cache-Control": "private, no-store",
     }
-    if completeness.next:
-        headers["Link"] += f', <{completeness.next}>; rel="next"'
-    HISTORY.labels("complete" if completeness.complete else completeness.reason).inc()
-    rows = table(release, reader.offer, downsampled)
-    return StreamingResponse(encode(rows, pages, completeness), media_type=media_type, headers=headers)
+    if completeness is not None:
+        headers["Mitoyen-Complete"] = "true" if completeness.complete else f"false; {completeness.reason}"
+        if completeness.next:
+            headers["Link"] += f', <{completeness.next}>; rel="next"'
+    return headers
 
 
-def _pages(with_: Services, reader: _Reader, asked: Asked) -> Iterator[list[Point]]:
-    found = reading.pages(with_.released, asked.span, reader.still)
-    return reading.downsampled(found, asked.interval, asked.statistic) if asked.interval else found
-
-
-def _next(request: Request, last: Point, asked: Asked) -> str:
-    if asked.interval:  # the next interval begins where this one ends
-        last = Point(last.time + asked.interval - 1, last.value, "\U0010ffff")
-    return next_url(request, cursor=reading.encode_cursor(last))
-
-
-def _kept(with_: Services, release: Release) -> Completeness:
+def _kept(with_: Services, releases: Sequence[Release]) -> Completeness:
     """Whether all that Mosquitto acknowledged before now is in the store, and released."""
-    asked = time.time_ns()
+    now = time.time_ns()
     said = with_.keeper()
     if said is None:
         return Completeness(complete=False, reason="unknown")
-    if release.stream in said.backfilling:
+    if any(release.stream in said.backfilling for release in releases):
         return Completeness(complete=False, reason="backfilling")
-    if said.trouble or asked - said.through > 2 * times.SECOND or not with_.caught_up():
+    if said.trouble or now - said.through > 2 * times.SECOND or not with_.caught_up():
         return Completeness(complete=False, reason="behind")
     return Completeness(complete=True)
 
 
-def _check(asked: Asked, release: Release, offer: Offer) -> None:
-    if asked.span.start >= asked.span.end:
-        raise Malformed("start and end: expected a start before the end")
-    if asked.interval is None:
+def _check(query: Asked, release: Release, offer: Offer) -> None:
+    if query.interval is None:
         return
     if offer.profile.aggregate is not None:
         window = offer.profile.aggregate.window
@@ -176,12 +255,17 @@ def _accepted(request: Request) -> str:
     raise Problem(406, "No such format", f"There is {', '.join(ENCODERS)}.", "no_such_format")
 
 
-def _inside(place: Place | None, bbox: str) -> bool:
+def _box(text: str) -> tuple[float, float, float, float]:
     try:
-        west, south, east, north = (float(part) for part in bbox.split(","))
+        west, south, east, north = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise Malformed(f"bbox {bbox[:80]!r}: expected west,south,east,north in degrees") from error
+        raise Malformed(f"bbox {text[:80]!r}: expected west,south,east,north in degrees") from error
+    return west, south, east, north
+
+
+def _inside(place: Place | None, box: tuple[float, float, float, float]) -> bool:
     if place is None:
         return False
+    west, south, east, north = box
     across = west <= place.longitude <= east if west <= east else not east < place.longitude < west
     return across and south <= place.latitude <= north

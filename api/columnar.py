@@ -1,0 +1,104 @@
+"""History in columns, for whoever computes with it: Apache Parquet and Arrow.
+
+Times are timestamps in ns, numbers doubles; licence and attribution travel in the schema's metadata. A value that no double holds
+(text, yes or no, an integer beyond 2^53) stands in `value_exact` as JSON.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from api.columns import Cell, Heading, Sheet
+from broker import licence, times
+from broker.points import Point
+
+
+def parquet(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Iterator[bytes]:
+    """A Parquet file in pieces."""
+    sink, schema = _Sink(), _schema(heading)
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for sheet, page in pages:
+            if page:
+                writer.write_table(pa.Table.from_batches([_batch(sheet, page, schema)]))
+                yield sink.taken()
+    yield sink.taken()
+
+
+def arrow(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Iterator[bytes]:
+    """An Arrow IPC stream in pieces."""
+    sink, schema = _Sink(), _schema(heading)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for sheet, page in pages:
+            if page:
+                writer.write_batch(_batch(sheet, page, schema))
+                yield sink.taken()
+    yield sink.taken()
+
+
+def _schema(heading: Heading) -> pa.Schema:
+    fields = []
+    for name in heading.columns:
+        if name in ("time", "until"):
+            fields.append(pa.field(name, pa.timestamp("ns", "UTC")))
+        elif name == "value":
+            fields += [pa.field("value", pa.float64()), pa.field("value_exact", pa.string())]
+        elif name in ("rssi", *heading.statistics) and name != "count":
+            fields.append(pa.field(name, pa.float64()))
+        elif name in ("antenna", "count"):
+            fields.append(pa.field(name, pa.int64()))
+        else:
+            fields.append(pa.field(name, pa.string()))
+    terms = heading.terms
+    licensed = {
+        "licence": terms.licence,
+        "licence_uri": licence.uri(terms.licence),
+        "attribution": terms.attribution,
+    }
+    return pa.schema(fields, {**licensed, **heading.about})
+
+
+def _batch(sheet: Sheet, page: list[Point], schema: pa.Schema) -> pa.RecordBatch:
+    rows = sheet.rows(page)
+    columns: dict[str, list[object]] = {name: [row[name] for row in rows] for name in sheet.heading.columns}
+    columns["time"] = [point.time for point in page]
+    if "until" in columns:
+        columns["until"] = [times.parse(str(row["until"])) for row in rows]
+    if "value" in columns:
+        exact = [row["value"] for row in rows]
+        columns["value"] = [float(v) if _fits(v) else None for v in exact]  # type: ignore[arg-type]  # _fits says it is a number
+        columns["value_exact"] = [None if v is None or _fits(v) else msgspec.json.encode(v).decode() for v in exact]
+    return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _fits(value: Cell) -> bool:
+    return isinstance(value, float) or (type(value) is int and int(float(value)) == value)
+
+
+class _Sink(io.RawIOBase):
+    """A file that forgets what was taken from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        piece = bytes(memoryview(data))  # type: ignore[arg-type]  # pyarrow hands over buffers
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return len(piece)
+
+    def tell(self) -> int:
+        return self._size
+
+    def taken(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
