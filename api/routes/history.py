@@ -77,7 +77,8 @@ def asked(
 Query_ = Annotated[Asked, Depends(asked)]
 
 
-@router.api_route("/releases/{release}/observations", methods=["GET", "HEAD"], response_class=StreamingResponse)
+@router.head("/releases/{release}/observations", include_in_schema=False)
+@router.get("/releases/{release}/observations", response_class=StreamingResponse)
 def observations(request: Request, release: str, caller: Anyone, with_: With, query: Query_) -> Response:
     """Observations, oldest first, each as its live message. `complete` says whether it is all that was asked for.
 
@@ -87,7 +88,8 @@ def observations(request: Request, release: str, caller: Anyone, with_: With, qu
     return _answer(request, with_, _Reader(with_, caller, offer, with_.permit(caller, offer)), [found], query)
 
 
-@router.api_route("/offers/{offer}/observations", methods=["GET", "HEAD"], response_class=StreamingResponse)
+@router.head("/offers/{offer}/observations", include_in_schema=False)
+@router.get("/offers/{offer}/observations", response_class=StreamingResponse)
 def observations_of_offer(request: Request, offer: str, caller: Anyone, with_: With, query: Query_) -> Response:
     """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
     found = with_.registry.offer(offer)

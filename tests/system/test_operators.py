@@ -77,7 +77,7 @@ async def test_values_times_and_rate_leave_no_finer_than_the_profile_says(mitoye
     assert all(one in kept for one in heard)
     shown = offer["releases"][0]["location"]
     assert shown["coordinates"] != LYON["coordinates"]
-    assert f"{LYON['coordinates'][0]}" not in json.dumps(mitoyen.call(None, "GET", "offers", limit="10000"))
+    assert f"{LYON['coordinates'][0]}" not in json.dumps(mitoyen.call(None, "GET", f"offers/{offer['id']}"))
 
 
 async def test_the_retained_value_of_a_new_offer_is_as_coarse_as_the_rest(mitoyen: Mitoyen, owner: Owner) -> None:
