@@ -20,7 +20,7 @@ STATUS: Mapping[type[errors.MitoyenError], tuple[int, str]] = {
     errors.Malformed: (422, "Not what was expected"),
     errors.Refused: (422, "Refused by the rules"),
     errors.NotFound: (404, "Not found"),
-    errors.Conflict: (409, "Exists already"),
+    errors.Conflict: (409, "In conflict with what there is"),
     errors.StoreUnavailable: (503, "The store does not answer"),
     errors.Unavailable: (503, "A part of the broker does not answer"),
 }

@@ -12,7 +12,7 @@ from broker.place import Place
 from broker.privacy.profile import Profile
 
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,63}$")]
-Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 Purpose: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/#-]{1,63}$")]
 Prefix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^urn:epc:(id|raw):[^\s]{1,200}$")]
 
@@ -47,10 +47,29 @@ class OrganisationMade(BaseModel):
     key: str = Field(description="Shown once.")
 
 
+class Changes(Form):
+    """What is to be changed: what is left out stays."""
+
+    def given(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class ChangedName(Changes):
+    name: Text = ""
+
+
+class ChangedOrganisation(Changes):
+    name: Text = ""
+    contact: Text | None = None
+    homepage: Text | None = None
+
+
 class OrganisationShown(BaseModel):
     id: str
     name: str
+    contact: str | None = Field(description="Public: whom to ask about what it shares.")
     homepage: str | None
+    suspended: str | None = Field(description="Why the operator suspended it; null if it is not.")
 
 
 class Mqtt(BaseModel):
@@ -65,6 +84,7 @@ class Mqtt(BaseModel):
 
 class GatewayMqtt(Mqtt):
     topic: str = Field(description="Where to publish; fill in the datastream's id.")
+    will_topic: str = Field(description="For a last will, `offline`, and a first word, `online`.")
 
 
 class NewGateway(Form):
@@ -78,8 +98,13 @@ class GatewayMade(BaseModel):
     mqtt: GatewayMqtt
 
 
-class GatewayState(BaseModel):
+class GatewayShown(BaseModel):
     id: str
+    name: str
+    format: str
+    state: Literal["live", "silent"]
+    since: str | None = Field(description="Since when; null: it was never heard.")
+    reason: str | None = Field(description="Of its silence: `last_will`, `timeout` or `never_heard`.")
     last_seen: str | None
     accepted: int
     rejected: int
@@ -137,6 +162,13 @@ class DatastreamShown(BaseModel):
     description: str | None
 
 
+class ChangedDatastream(Changes):
+    observed_property: Text | None = None
+    location: GeoPoint | None = None
+    theme: Text | None = None
+    description: Text | None = None
+
+
 class NewTerms(Form):
     licence: Text = Field(description="SPDX id or URI.", examples=["CC-BY-4.0"])
     attribution: Text = Field(examples=["Air Lyon"])
@@ -172,6 +204,8 @@ class OfferShown(BaseModel):
     organisation: str
     profile: dict[str, Any]
     terms: dict[str, Any]
+    created: str
+    withdrawn: str | None = Field(description="When its owner took it back; null if it stands.")
     releases: list[ReleaseShown]
 
 
@@ -186,6 +220,12 @@ class ApplicationMade(BaseModel):
     mqtt: Mqtt
 
 
+class ApplicationShown(BaseModel):
+    id: str
+    organisation: str
+    name: str
+
+
 class NewAgreement(Form):
     offer: Id
     application: Id
@@ -196,6 +236,7 @@ class NewAgreement(Form):
 class ReleaseGranted(BaseModel):
     id: str
     topic: str
+    status: str = Field(description="The topic that tells silence from failure.")
     observations: str
 
 
@@ -205,8 +246,11 @@ class AgreementShown(BaseModel):
     application: str
     purpose: str
     state: str
+    reason: str | None = Field(description="Why it ended.")
     releases: list[ReleaseGranted]
 
 
-class Revocation(Form):
+class Reason(Form):
+    """Put on the public record."""
+
     reason: Text

@@ -1,8 +1,53 @@
-"""The `Link` header of lists and of history (RFC 8288)."""
+"""Lists in pages: `limit`, and a `Link` header to the next (RFC 8288)."""
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias, TypeVar
+
+from fastapi import Depends, Query, Request, Response
+
+from api.forms import Id
+from broker.registry.reading import Page
+
+T = TypeVar("T")
+
+MOST = 10_000
+"""Of one page: the interface's figure, as the 100 below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """A list's page, as it was asked for."""
+
+    request: Request
+    response: Response
+    after: str | None
+    limit: int
+
+    @property
+    def page(self) -> Page:
+        return Page(self.after, self.limit + 1)  # one more tells whether there is more
+
+    def cut(self, found: list[T], id_of: Callable[[T], str]) -> list[T]:
+        """What `page` brought, without the one more; and the header that says where it goes on."""
+        if len(found) > self.limit:
+            found = found[: self.limit]
+            link_next(self.request, self.response, after=id_of(found[-1]))
+        return found
+
+
+def _paging(
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+    after: Annotated[Id | None, Query(description="The id of the last one that you have")] = None,
+) -> Paging:
+    return Paging(request, response, after, limit)
+
+
+Paged: TypeAlias = Annotated[Paging, Depends(_paging)]
 
 
 def next_url(request: Request, **query: str) -> str:

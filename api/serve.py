@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 from api import errors
 from api.hub import Hub
 from api.ranges import Files
-from api.routes import consumers, history, live, offers, owners, public
+from api.routes import agreements, applications, datastreams, gateways, history, live, offers, organisations, public
 from api.services import Services
 from broker import secrets
 from broker.control import Control
@@ -23,6 +23,7 @@ from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
 
+ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, history, live, public)
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
 
@@ -45,6 +46,7 @@ def app(settings: Settings) -> FastAPI:
         control=Control(home.socket),
         keeper_state=home.keeper_state,
         mqtt=settings.mqtt_address,
+        silent_after=settings.silent_after_ns,
     )
     hub = Hub()
 
@@ -75,6 +77,6 @@ def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """All calls, described; what they work with is put in its `state` by whoever serves it."""
     made = FastAPI(title="Mitoyen", version=version("mitoyen"), lifespan=lifespan)
     errors.install(made)
-    for room in (owners, offers, consumers, history, live, public):
+    for room in ROOMS:
         made.include_router(room.router)
     return made

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import denied, forbidden, unauthenticated
+from api.forms import Id
 from broker import keys
 from broker.access import Denied, Permitted, permit
 from broker.control import CaughtUp, Changed, Control
-from broker.errors import Unavailable
+from broker.errors import Malformed, Unavailable
 from broker.keeper import state
 from broker.model import Caller, Offer
 from broker.registry.registry import Registry
@@ -33,6 +34,8 @@ class Services:
     keeper_state: Path
     mqtt: tuple[str, int]
     """Where applications and gateways connect."""
+    silent_after: int
+    """How long (ns) a gateway may say nothing."""
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0
     """Grows with every change that is noticed."""
@@ -89,6 +92,8 @@ def anyone(credentials: Credentials, with_: With) -> Caller | None:
     caller = with_.registry.caller(credentials.credentials)
     if caller is None:
         raise unauthenticated()
+    if caller.suspended:
+        raise forbidden("Your organisation is suspended: ask the operator.", "organisation_suspended")
     return caller
 
 
@@ -118,6 +123,28 @@ def _organisation(caller: Known) -> Caller:
 
 Operator: TypeAlias = Annotated[Caller, Depends(_operator)]
 OfOrganisation: TypeAlias = Annotated[Caller, Depends(_organisation)]
+
+
+def _whose(
+    caller: Known, organisation: Annotated[Id | None, Query(description="The operator says whose")] = None
+) -> str:
+    if caller.role == "operator":
+        if organisation is None:
+            raise Malformed("organisation: expected whose, since the operator has none of its own")
+        return organisation
+    own = _organisation(caller).id
+    if organisation not in (None, own):
+        raise forbidden(f"What the organisation {organisation} has is its own.")
+    return own
+
+
+Whose: TypeAlias = Annotated[str, Depends(_whose)]
+"""The organisation whose things are read: the caller's own."""
+
+
+def speaks_for(caller: Caller, application: str, organisation: str) -> bool:
+    """Whether it is the application itself, or the organisation whose it is."""
+    return (caller.role, caller.id) in (("application", application), ("organisation", organisation))
 
 
 def client_prefix(username: str, secret: str) -> str:

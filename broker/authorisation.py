@@ -1,6 +1,6 @@
 """Who may do what over MQTT, as rules of Mosquitto's dynamic security plugin. Pure.
 
-One role an application and one rule an agreement, because `modifyRole` with the whole list of rules disconnects nobody and
+One role an application and two rules an agreement, because `modifyRole` with the whole list of rules disconnects nobody and
 holds from the next delivery on, for queued and retained messages too. Everything that is not named here is denied.
 https://mosquitto.org/documentation/dynamic-security/
 """
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from broker import topics
 from broker.access import Permitted, permit
-from broker.model import Application, Gateway, MqttAccount
+from broker.model import Application, Gateway, MqttAccount, Offer
 from broker.registry.snapshot import Snapshot
 
 RuleKind: TypeAlias = Literal["publishClientSend", "publishClientReceive", "subscribePattern", "subscribeLiteral"]
@@ -39,6 +39,8 @@ class Policy:
 
     roles: Mapping[str, Rules]
     clients: Mapping[str, frozenset[str]]
+    disabled: frozenset[str] = frozenset()
+    """Clients that may not connect."""
 
 
 OWN_ROLES: Mapping[str, Rules] = {
@@ -50,7 +52,11 @@ OWN_ROLES: Mapping[str, Rules] = {
         }
     ),
     "mitoyen.live": frozenset(
-        {Rule("publishClientSend", topics.EVERY_LIVE), Rule("publishClientSend", topics.EVERY_RECEIPT)}
+        {
+            Rule("publishClientSend", topics.EVERY_LIVE),
+            Rule("publishClientSend", topics.EVERY_STATUS),
+            Rule("publishClientSend", topics.EVERY_RECEIPT),
+        }
     ),
     "mitoyen.read": frozenset(
         {Rule("subscribePattern", topics.EVERY_LIVE), Rule("publishClientReceive", topics.EVERY_LIVE)}
@@ -71,9 +77,10 @@ def policy(snapshot: Snapshot, now: int) -> Policy:
     roles: dict[str, Rules] = dict(OWN_ROLES)
     clients = {name: frozenset({name}) for name in OWN_ROLES}
     roles[OPEN] = frozenset(
-        _reads(offer.organisation, offer.id)
+        rule
         for offer in snapshot.offers.values()
         if offer.terms.access == "open" and isinstance(permit(offer, None, now), Permitted)
+        for rule in _reads(offer)
     )
     for gateway in snapshot.gateways:
         roles[gateway.account.username] = _of_gateway(gateway)
@@ -81,7 +88,9 @@ def policy(snapshot: Snapshot, now: int) -> Policy:
     for application in snapshot.applications:
         roles[application.account.username] = _of_application(application, snapshot, now)
         clients[application.account.username] = frozenset({application.account.username, OPEN})
-    return Policy(roles, clients)
+    disabled = {g.account.username for g in snapshot.gateways if g.organisation in snapshot.suspended}
+    disabled |= {a.account.username for a in snapshot.applications if a.organisation in snapshot.suspended}
+    return Policy(roles, clients, frozenset(disabled))
 
 
 def document(wanted: Policy, accounts: Iterable[MqttAccount]) -> dict[str, object]:
@@ -100,6 +109,7 @@ def document(wanted: Policy, accounts: Iterable[MqttAccount]) -> dict[str, objec
                 "salt": account.salt,
                 "iterations": account.iterations,
                 "roles": _roles_of(wanted, account.username),
+                **({"disabled": True} if account.username in wanted.disabled else {}),
             }
             for account in accounts
         ],
@@ -116,6 +126,7 @@ def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[C
     commands: list[Command] = []
     gone = now.clients.keys() - wanted.clients.keys()
     commands.extend({"command": "deleteClient", "username": username} for username in gone)
+    commands.extend({"command": "disableClient", "username": name} for name in wanted.disabled - now.disabled - gone)
     commands.extend({"command": "deleteRole", "rolename": name} for name in now.roles.keys() - wanted.roles.keys())
     for name, rules in wanted.roles.items():
         if name not in now.roles:
@@ -132,6 +143,8 @@ def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[C
         }
         for username in new
     )
+    again = (now.disabled - wanted.disabled) & wanted.clients.keys()
+    commands.extend({"command": "enableClient", "username": username} for username in again)
     return commands
 
 
@@ -148,16 +161,25 @@ def _of_gateway(gateway: Gateway) -> Rules:
 
 def _of_application(application: Application, snapshot: Snapshot, now: int) -> Rules:
     may_read = frozenset(
-        _reads(offer.organisation, offer.id)
+        rule
         for agreement in snapshot.agreements_of(application.id)
         if (offer := snapshot.offers.get(agreement.offer)) is not None
         and isinstance(permit(offer, agreement, now), Permitted)
+        for rule in _reads(offer)
     )
-    return may_read | {Rule("subscribePattern", topics.EVERY_LIVE)}
+    return may_read | {
+        Rule("subscribePattern", topics.EVERY_LIVE),
+        Rule("subscribePattern", topics.EVERY_STATUS),
+        Rule("publishClientReceive", topics.status_of_gateways(application.organisation)),
+    }
 
 
-def _reads(organisation: str, offer: str) -> Rule:
-    return Rule("publishClientReceive", topics.live_of_offer(organisation, offer))
+def _reads(offer: Offer) -> tuple[Rule, Rule]:
+    """All that an offer releases, and how it does."""
+    return (
+        Rule("publishClientReceive", topics.live_of_offer(offer.organisation, offer.id)),
+        Rule("publishClientReceive", topics.status_of_offer(offer.organisation, offer.id)),
+    )
 
 
 def _acls(rules: Rules) -> list[Command]:

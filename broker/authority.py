@@ -43,6 +43,7 @@ class _Role(msgspec.Struct):
 class _Client(msgspec.Struct):
     username: str
     roles: list[_Role] = []
+    disabled: bool = False
 
 
 class _Data(msgspec.Struct):
@@ -89,7 +90,8 @@ class _Session:
         )
         roles = {r.rolename: frozenset(Rule(_kind(a.acltype), a.topic) for a in r.acls) for r in listed[0].data.roles}
         clients = {c.username: frozenset(r.rolename for r in c.roles) for c in listed[1].data.clients}
-        return Policy(roles, clients)
+        disabled = frozenset(c.username for c in listed[1].data.clients if c.disabled)
+        return Policy(roles, clients, disabled)
 
 
 class Authority:
@@ -137,7 +139,7 @@ class Authority:
                     raise Unavailable(f"Mosquitto did not answer: {error}") from error
                 made = frozenset(passwords) | frozenset(self._applied.clients)
                 clients = {name: roles for name, roles in wanted.clients.items() if name in made}
-                self._applied = Policy(wanted.roles, clients)
+                self._applied = Policy(wanted.roles, clients, wanted.disabled & clients.keys())
         self._changed.set()
 
     async def _expire(self) -> None:

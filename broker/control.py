@@ -33,9 +33,11 @@ class Changed(msgspec.Struct, tag="changed"):
     """Of MQTT clients that are new, since only their hashes are kept."""
 
 
-class GatewayStatus(msgspec.Struct, tag="gateway"):
+class Gateways(msgspec.Struct, tag="gateways"):
+    """What is known of these gateways: a list of Presence, without those that were never heard."""
+
     organisation: str
-    gateway: str
+    gateways: list[str]
 
 
 class Refusals(msgspec.Struct, tag="refusals"):
@@ -52,7 +54,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-Call: TypeAlias = Changed | GatewayStatus | Refusals | CaughtUp | Ready
+Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

@@ -49,6 +49,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     response_topic: str = ""
     """Where a receipt was asked for; empty if none was."""
     correlation: bytes | None = None
+    says: str = ""
+    """`online` or `offline` if the gateway spoke of itself, else empty."""
 
 
 def shown(payload: bytes) -> tuple[str, str | None]:

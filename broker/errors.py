@@ -4,7 +4,7 @@ MitoyenError
 ├── Malformed         a text, time, duration or identifier is not what the interface says
 ├── Refused           a rule says no; carries a reason code
 ├── NotFound          what was named does not exist
-├── Conflict          it exists already
+it exists already, or is still in use
 ├── StoreUnavailable  a store did not answer, or answered that it can't now: try again later
 ├── StoreRejected     a store took a batch but for some points; they will not be taken later either
 ├── JournalFull       the journal reached its limit: nothing is acknowledged until there is room
@@ -41,7 +41,7 @@ class NotFound(MitoyenError):
 
 
 class Conflict(MitoyenError):
-    """What should be created exists already."""
+    """What should be made exists already, or what should end is still in use."""
 
 
 class StoreUnavailable(MitoyenError):

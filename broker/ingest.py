@@ -24,6 +24,7 @@ from broker.metrics import BATCHES, COMMIT, JOURNAL_FULL, RECORDS_ACCEPTED, RECO
 from broker.mqtt import codec, connection
 from broker.mqtt.codec import Message
 from broker.mqtt.connection import Account, Connection
+from broker.presence import word
 from broker.routes import NOWHERE, Routes
 from broker.validate import validate
 
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 SESSION_EXPIRY_S = 7 * 86_400  # a broker that is down over a long weekend finds what Mosquitto kept for it
 RETRY_S = 1.0  # how often a connection or a full journal is tried again
 _MARK_TOPIC = topics.MARK.encode()
+_PRESENCE = f"/{topics.PRESENCE}"
 _MARK = codec.heading(topics.MARK)
 
 
@@ -136,6 +138,8 @@ class Ingest:
         topic = message.topic.decode(errors="replace")
         arrived = self._last_arrival = max(now, self._last_arrival + 1)  # no two messages arrive at one time
         respond, refusal = _response(message, topic)
+        if refusal is None and topic.endswith(_PRESENCE):
+            return _presence(message, topic, arrived, respond)
         route = self.routes.by_topic.get(topic)
         if refusal is None and route is None:
             refusal = _unknown(topic)
@@ -216,6 +220,16 @@ class Ingest:
 
     def _empty(self) -> None:
         self._entries, self._packet_ids, self._records, self._new_untimed, self._passed = [], [], 0, {}, []
+
+
+def _presence(message: Message, topic: str, arrived: int, respond: str) -> Entry:
+    """What a gateway says of itself."""
+    said = word(message.payload)
+    if said is not None and topics.source(topic) is not None:
+        return Entry(topic, arrived, [], [], b"", respond, message.correlation, said)
+    kept = message.payload[: KEPT_PAYLOAD + 1]
+    refused = Refusal(0, 'presence: expected online or offline, as text or as {"state": …}')
+    return Entry(topic, arrived, [], [refused], kept, respond, message.correlation)
 
 
 def _response(message: Message, topic: str) -> tuple[str, str | None]:

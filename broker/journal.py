@@ -7,7 +7,9 @@ their own place in it, also after a crash. The process that takes messages in is
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ import msgspec
 
 from broker.entry import Entry, shown
 from broker.errors import JournalFull, Unavailable
+from broker.presence import Presence
 from broker.topics import source
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -26,7 +29,7 @@ _SCHEMA = """
 create table if not exists batches (seq integer primary key, body blob not null);
 create table if not exists places (name text primary key, seq integer not null) without rowid;
 create table if not exists gateways (
-    organisation text, gateway text, accepted integer not null, refused integer not null, last_seen integer not null,
+    organisation text, gateway text, accepted integer not null, refused integer not null, last_seen integer, left integer,
     primary key (organisation, gateway)) without rowid;
 create table if not exists refusals (
     id integer primary key, organisation text not null, gateway text not null, time integer not null,
@@ -34,6 +37,15 @@ create table if not exists refusals (
 create table if not exists untimed (
     packet_id integer primary key, digest integer not null, arrived integer not null, number integer not null);
 create index if not exists refusals_of_gateway on refusals (organisation, gateway, id);
+"""
+_BEFORE_WILLS = """
+begin immediate;
+alter table gateways rename to gateways_before;
+"""
+_SINCE_WILLS = """
+insert into gateways select *, null from gateways_before;
+drop table gateways_before;
+commit;
 """
 
 
@@ -45,13 +57,14 @@ class Batch(NamedTuple):
     entries: list[Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayCounts:
-    """Records of a gateway, since it exists. `last_seen`: ns since 1970, or None."""
+@dataclass(slots=True)
+class _Totals:
+    """What a batch adds to a gateway's row."""
 
     accepted: int = 0
     refused: int = 0
     last_seen: int | None = None
+    left: int | None = None
 
 
 class RefusedMessage(NamedTuple):
@@ -86,6 +99,8 @@ class Journal:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
+        if "left" not in {row[1] for row in self._db.execute("pragma table_info(gateways)")}:
+            self._db.executescript(_BEFORE_WILLS + _SCHEMA + _SINCE_WILLS)
         self._page = int(self._db.execute("pragma page_size").fetchone()[0])
         self._limit = limit_bytes
         last = self._db.execute("select max(seq) from batches").fetchone()[0]
@@ -148,12 +163,9 @@ class Journal:
         )
         return int(pages) * self._page
 
-    def counts(self, organisation: str, gateway: str) -> GatewayCounts:
-        found = self._db.execute(
-            "select accepted, refused, last_seen from gateways where organisation = ? and gateway = ?",
-            (organisation, gateway),
-        ).fetchone()
-        return GatewayCounts(*found) if found else GatewayCounts()
+    def presences(self) -> list[Presence]:
+        """Of every gateway that was heard."""
+        return _presences(self._db)
 
     def refusals(self, organisation: str, gateway: str, limit: int) -> list[RefusedMessage]:
         """The newest first."""
@@ -173,21 +185,25 @@ class Journal:
         self._db.close()
 
     def _count(self, entries: list[Entry]) -> None:
-        totals: dict[tuple[str, str], list[int]] = {}
+        totals: dict[tuple[str, str], _Totals] = {}
         for entry in entries:
             whose = source(entry.topic)
             if whose is None:
                 continue
-            total = totals.setdefault(whose[:2], [0, 0, 0])
-            total[0] += len(entry.points)
-            total[1] += len(entry.refusals)
-            total[2] = max(total[2], entry.arrived)
+            total = totals.setdefault(whose[:2], _Totals())
+            total.accepted += len(entry.points)
+            total.refused += len(entry.refusals)
+            if entry.says == "offline":
+                total.left = entry.arrived
+            else:
+                total.last_seen = entry.arrived
             if entry.refusals:
                 self._keep_refusals(whose[:2], entry)
         self._db.executemany(
-            "insert into gateways values (?, ?, ?, ?, ?) on conflict do update set accepted = accepted + excluded.accepted,"
-            " refused = refused + excluded.refused, last_seen = max(last_seen, excluded.last_seen)",
-            [(*whose, *total) for whose, total in totals.items()],
+            "insert into gateways values (?, ?, ?, ?, ?, ?) on conflict do update set accepted = accepted + excluded.accepted,"
+            " refused = refused + excluded.refused, last_seen = coalesce(excluded.last_seen, last_seen),"
+            " left = coalesce(excluded.left, left)",
+            [(*whose, *astuple(total)) for whose, total in totals.items()],
         )
 
     def _keep_refusals(self, whose: tuple[str, str], entry: Entry) -> None:
@@ -223,18 +239,31 @@ class JournalReader:
 
     def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
         """The batches after this number, oldest first; none while there is no journal yet. Raises Unavailable."""
+        with self._reading() as db:
+            return _read(db, after, most_bytes) if db else []
+
+    def presences(self) -> list[Presence]:
+        """Of every gateway that was heard. Raises Unavailable."""
+        with self._reading() as db:
+            return _presences(db) if db else []
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
         try:
-            if self._db is None:
-                if not self._path.exists():
-                    return []
+            if self._db is None and self._path.exists():
                 self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None, timeout=5)
-            return _read(self._db, after, most_bytes)
+            yield self._db
         except sqlite3.OperationalError as error:
             raise Unavailable(f"the journal can't be read: {error}") from error
 
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
+
+
+def _presences(db: sqlite3.Connection) -> list[Presence]:
+    rows = db.execute("select organisation, gateway, accepted, refused, last_seen, left from gateways")
+    return [Presence(*row) for row in rows]
 
 
 def _read(db: sqlite3.Connection, after: int, most_bytes: int) -> list[Batch]:

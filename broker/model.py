@@ -23,6 +23,8 @@ class Organisation:
     name: str
     contact: str | None = None
     homepage: str | None = None
+    suspended: str | None = None
+    """Why the operator suspended it; None if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class Offer:
     releases: tuple[Release, ...]
     created: int
     """ns since 1970."""
+    withdrawn: int | None = None
+    """When (ns) its owner took it back."""
+    suspended: bool = False
+    """Whether its organisation is."""
 
 
 AgreementState: TypeAlias = Literal["active", "revoked"]
@@ -110,7 +116,12 @@ class Agreement:
     purpose: str
     state: AgreementState
     created: int
+    holder: OrganisationId
+    """Whose application it is."""
     reason: str | None = None
+    """Why it ended."""
+    suspended: bool = False
+    """Whether its holder is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +130,5 @@ class Caller:
 
     role: Literal["operator", "organisation", "application"]
     id: str
+    suspended: bool = False
+    """Whether its organisation is."""

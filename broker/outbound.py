@@ -68,6 +68,7 @@ class Outbound:
         self._last: dict[str, list[Point]] = {}
         self._newest: dict[str, int] = {}
         self._retain: dict[str, tuple[Outlet, list[Point]]] = {}
+        self._clear: set[str] = set()
 
     def offer(self, batch: Batch) -> None:
         """Take note of a batch that was just journalled."""
@@ -87,7 +88,10 @@ class Outbound:
     def change(self, routes: Routes) -> None:
         """Follow other routes from now on; a release that is new gets its retained value."""
         known = {o.heading for route in self.routes.by_topic.values() for o in route.outlets}
+        self._clear |= routes.withdrawn - self.routes.withdrawn
         self.routes = routes
+        streams = {route.datastream.stream for route in routes.by_topic.values()}
+        self._last = {stream: points for stream, points in self._last.items() if stream in streams}
         for route in routes.by_topic.values():
             for outlet in route.outlets:
                 if outlet.heading not in known:
@@ -112,6 +116,7 @@ class Outbound:
     async def _follow(self, out: Connection) -> None:
         self._pending.clear()
         done = self.place
+        self._clear = set(self.routes.withdrawn)
         for route in self.routes.by_topic.values():
             for outlet in route.outlets:
                 self._retain_last(outlet)
@@ -128,7 +133,7 @@ class Outbound:
     async def _rest(self) -> None:
         """Wait for something to do; look now and then whether the last acknowledgements have come."""
         self._something.clear()
-        if not self._waiting and not self._retain:
+        if not self._waiting and not self._retain and not self._clear:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._something.wait(), 0.05 if self._pending else 5)
         self._advance()
@@ -206,6 +211,9 @@ class Outbound:
                 await out.room()
                 self._newest[outlet.release.id] = shown[-1].time
                 out.publish([(outlet.heading, outlet.properties, outlet.form.messages(shown), True)], _ignore)
+        while self._clear:  # an empty retained message takes the one before away [MQTT 5, 3.3.1.3]
+            await out.room()
+            out.publish([(codec.heading(self._clear.pop()), codec.NO_PROPERTIES, b"", True)], _ignore)
 
     def _advance(self) -> None:
         while self._pending and self._pending[0].complete and self._pending[0].left <= 0:

@@ -69,7 +69,7 @@ def run_keeper(settings: Settings) -> None:
             keys=PseudonymKeys(home.pseudonyms),
             live=live,
             state_file=home.keeper_state,
-            settings=KeeperSettings(settings.lateness_ns),
+            settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns),
         )
         keeper.run(stop)
 
@@ -157,9 +157,10 @@ class _Broker:
                     self._follow(snapshot)
                     await self._authority.apply(snapshot, passwords)
                     return snapshot.revision
-            case control.GatewayStatus(organisation=organisation, gateway=gateway):
-                counts = self._journal.counts(organisation, gateway)
-                return {"accepted": counts.accepted, "refused": counts.refused, "last_seen": counts.last_seen}
+            case control.Gateways(organisation=organisation, gateways=gateways):
+                asked = set(gateways)
+                heard = self._journal.presences()
+                return [one for one in heard if one.organisation == organisation and one.gateway in asked]
             case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
                 return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
             case control.CaughtUp():

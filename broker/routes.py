@@ -39,11 +39,11 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Routes:
     by_topic: Mapping[str, Route]
-    gateways: frozenset[tuple[str, str]]
-    """(organisation, gateway) of all that exist."""
+    withdrawn: frozenset[str] = frozenset()
+    """Topics whose retained value is to be cleared."""
 
 
-NOWHERE = Routes({}, frozenset())
+NOWHERE = Routes({})
 
 
 def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
@@ -60,7 +60,12 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
         )
         for d in snapshot.datastreams
     }
-    return Routes(by_topic, frozenset((str(o), g) for o, g in formats))
+    withdrawn = frozenset(
+        topics.live(offer.organisation, offer.id, release.datastream.id)
+        for offer in snapshot.withdrawn
+        for release in offer.releases
+    )
+    return Routes(by_topic, withdrawn)
 
 
 def outlet(release: Release, offer: Offer) -> Outlet:

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     lateness: Duration = "PT20S"
     """How long after a window's end its records are waited for: a gateway's retry, and well within the minute in which a
     window is to be released."""
+    silent_after: Duration = "PT10M"
+    """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
     batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -111,6 +113,10 @@ class Settings(BaseSettings):
     @property
     def lateness_ns(self) -> int:
         return times.parse_duration(self.lateness)
+
+    @property
+    def silent_after_ns(self) -> int:
+        return times.parse_duration(self.silent_after)
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

@@ -12,6 +12,9 @@ MARK = "in/~"
 """What the ingester sends to itself, to know that it has all that Mosquitto took before. No organisation is called `~`."""
 EVERY_LIVE = "live/#"
 EVERY_RECEIPT = "ack/#"
+EVERY_STATUS = "status/#"
+PRESENCE = "~"
+"""In the place of a datastream: whether the gateway itself is there. No datastream is called so."""
 CONTROL = "$CONTROL/dynamic-security/v1"
 CONTROL_RESPONSE = CONTROL + "/response"
 
@@ -44,6 +47,29 @@ def input_template(organisation: str, gateway: str) -> str:
 
 def receipts(organisation: str, gateway: str) -> str:
     return f"ack/{organisation}/{gateway}"
+
+
+def presence(organisation: str, gateway: str) -> str:
+    """Where a gateway's last will goes."""
+    return f"in/{organisation}/{gateway}/{PRESENCE}"
+
+
+def status(organisation: str, offer: str, datastream: str) -> str:
+    """Whether a release is live, silent or withheld, and why."""
+    return f"status/{organisation}/{offer}/{datastream}"
+
+
+def status_of_offer(organisation: str, offer: str) -> str:
+    return f"status/{organisation}/{offer}/+"
+
+
+def status_of_gateway(organisation: str, gateway: str) -> str:
+    """Whether a gateway is live or silent, for its owner."""
+    return f"status/{organisation}/{gateway}"
+
+
+def status_of_gateways(organisation: str) -> str:
+    return f"status/{organisation}/+"
 
 
 def source(topic: str) -> Source | None:

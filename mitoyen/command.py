@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from broker.errors import MitoyenError
+from broker.errors import MitoyenError, NotFound
 from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.registry.ledger import Broken, verify
@@ -23,6 +23,7 @@ from broker.settings import Settings
 from mitoyen import demo as demonstration
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
+from mitoyen.supervise import new_operator_key
 from mitoyen.supervise import up as supervise
 from simulators import play, simulation
 
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 ledger = typer.Typer(no_args_is_help=True, help="The public record of offers, agreements, refusals and revocations.")
 app.add_typer(ledger, name="ledger")
+operator_key = typer.Typer(no_args_is_help=True, help="The operator's key.")
+app.add_typer(operator_key, name="operator-key")
 
 HomeOption = Annotated[Path, typer.Option(envvar="MITOYEN_HOME", help="Everything that is kept lies here.")]
 RegistryOption = Annotated[
@@ -86,7 +89,7 @@ def simulate(
         played = asyncio.run(play.play(simulation.load(file), until=until, on_progress=_progress() if shown else None))
     except MitoyenError as error:
         raise _failed(error) from error
-    typer.echo(json.dumps({"sent": played.sent_records, "acknowledged": played.acknowledged_records}))
+    typer.echo(json.dumps(played.summary))
 
 
 @app.command()
@@ -136,6 +139,20 @@ def verify_ledger(
         typer.echo(f"all {found} entries hold")
     if broken:
         raise typer.Exit(1)
+
+
+@operator_key.command("rotate")
+def rotate_operator_key(home: HomeOption, registry: RegistryOption = None) -> None:
+    """Write a new key to HOME/operator.key and let the old one open nothing any more; the broker may be running."""
+    try:
+        settings = Settings.read(home=home, registry=registry)
+        known = open_registry(settings, Home(home))
+        if not known.has_operator():
+            raise NotFound(f"{home} has no operator's key yet: `mitoyen up` makes it")
+        path = new_operator_key(known, Home(home))
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
+    typer.echo(f"the new key is in {path}", err=True)
 
 
 def _progress() -> Callable[[play.Played], None]:

@@ -24,6 +24,7 @@ from broker import authorisation, keys, mosquitto, secrets
 from broker.errors import Unavailable
 from broker.home import Home
 from broker.opening import prepare_store, registry
+from broker.registry.registry import Registry
 from broker.settings import Settings
 
 log = structlog.get_logger()
@@ -75,11 +76,17 @@ def prepare(settings: Settings, home: Home) -> None:
     known = registry(settings, home)
     known.migrate()
     if not known.has_operator():
-        key = keys.new_key("operator")
-        secrets.write_private(home.operator_key, key.encode() + b"\n")
-        known.add_operator_key(key, time.time_ns())
+        new_operator_key(known, home)
     known.close()
     prepare_store(settings, home)
+
+
+def new_operator_key(known: Registry, home: Home) -> Path:
+    """Make a key, the only one from now on; returns the file that it is in."""
+    key = keys.new_key("operator")
+    secrets.write_private(home.operator_key, key.encode() + b"\n")
+    known.replace_operator_key(key, time.time_ns())
+    return home.operator_key
 
 
 @dataclass(slots=True)

@@ -1,46 +1,27 @@
-"""A plain MQTT device for tests: publishes at QoS 1 with paho, and knows what Mosquitto acknowledged to it."""
+"""A plain MQTT device for tests: publishes at QoS 1, and knows what Mosquitto acknowledged to it."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from tests.mqtt import ANSWER_S, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-ANSWER_S = 30.0
 
+class Device(Client):
+    """A gateway's connection."""
 
-class Device:
-    """Connected while the `with` lasts. `login`: what the broker answered when the gateway was made."""
-
-    def __init__(self, login: Mapping[str, Any], *, in_flight: int = 100) -> None:
-        self._login = login
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=login["client_id_prefix"] + "device", protocol=paho.MQTTv5
-        )
-        self._client.username_pw_set(login["username"], login["password"])
+    def __init__(
+        self, login: Mapping[str, Any], *, in_flight: int = 100, will: tuple[str, bytes] | None = None
+    ) -> None:
+        super().__init__(login, "device", will=will)
         self._client.max_inflight_messages_set(in_flight)
         self._client.max_queued_messages_set(0)
         self._client.on_publish = self._published
-        self._client.on_connect = lambda *_: self._connected.set()
-        self._connected = threading.Event()
-        self._something = threading.Condition()
         self._sent: dict[int, str] = {}
         self._answers: list[tuple[int, str]] = []
-
-    def __enter__(self) -> Self:
-        self._client.connect(self._login["host"], self._login["port"])
-        self._client.loop_start()
-        assert self._connected.wait(ANSWER_S)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
     def publish(self, datastream: str, payloads: Iterable[str], *, topic: str | None = None) -> None:
         """Hand messages to paho, 60,000 at most in all; they are resent until they are acknowledged."""
@@ -50,9 +31,7 @@ class Device:
 
     def await_answers(self, count: int, *, within_s: float = ANSWER_S) -> None:
         """Wait until this many messages were acknowledged or refused."""
-        with self._something:
-            answered = self._something.wait_for(lambda: len(self._answers) >= count, within_s)
-        assert answered, f"{len(self._answers)} of {count} messages answered"
+        self._await(lambda: len(self._answers) >= count, f"fewer than {count} messages answered", within_s)
 
     @property
     def acknowledged(self) -> list[str]:

@@ -5,6 +5,7 @@ One class a server: `__init__` writes the configuration, `command` starts it, `r
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -171,6 +172,22 @@ class Mitoyen(Server):
         if answer.is_error:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         return answer.json() if answer.content else None
+
+    def text(self, key: str | None, path: str) -> str:
+        """What is answered at this path."""
+        with self.client(key) as client:
+            return client.get(path).raise_for_status().text
+
+    def run_command(self, *arguments: str) -> str:
+        """What `mitoyen` prints for these. Raises subprocess.CalledProcessError."""
+        mitoyen = str(Path(sys.executable).with_name("mitoyen"))
+        return subprocess.run([mitoyen, *arguments], check=True, capture_output=True, text=True).stdout
+
+    def login(self, name: str) -> dict[str, Any]:
+        """How one of its own MQTT clients logs in."""
+        own = json.loads((self.home / "logins.json").read_text())[name]
+        address = {"host": "127.0.0.1", "port": self.mqtt_port, "client_id_prefix": "test-"}
+        return {**address, "username": own["username"], "password": own["password"]}
 
     @property
     def operator_key(self) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter
 
 from api import forms
-from api.paging import link_next
+from api.errors import forbidden
+from api.paging import Paged
 from api.services import OfOrganisation, With
 from broker import keys, times, topics
 from broker.errors import NotFound, Refused
@@ -20,10 +20,10 @@ from broker.privacy import profile
 from broker.privacy.location import place_of
 from broker.registry.reading import PROFILE, TERMS
 
-router = APIRouter(prefix="/api/v1", tags=["offers"])
+router = APIRouter(prefix="/api/v1/offers", tags=["offers"])
 
 
-@router.post("/offers", status_code=201)
+@router.post("", status_code=201)
 def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> forms.OfferShown:
     """Offer your datastreams. Refused (422) with the reason where the profile does not suit one."""
     now = time.time_ns()
@@ -42,33 +42,33 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     offer = Offer(offer_id, OrganisationId(caller.id), body.profile, terms, tuple(releases), now)
     with_.registry.add_offer(offer)
     with_.changed()
-    return shown(offer)
+    return _shown(offer)
 
 
-@router.get("/offers")
-def list_offers(
-    request: Request,
-    response: Response,
-    with_: With,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
-    after: forms.Id | None = None,
-) -> list[forms.OfferShown]:
-    """All offers, the oldest first. Public."""
-    offers = with_.registry.offers()
-    begin = next((place + 1 for place, offer in enumerate(offers) if offer.id == after), 0)
-    page = offers[begin : begin + limit]
-    if len(offers) > begin + limit:
-        link_next(request, response, after=page[-1].id)
-    return [shown(offer) for offer in page]
+@router.get("")
+def list_offers(with_: With, paged: Paged, organisation: forms.Id | None = None) -> list[forms.OfferShown]:
+    """What is offered, by all or by one organisation. Public."""
+    return [_shown(one) for one in paged.cut(with_.registry.offers(paged.page, organisation), lambda one: one.id)]
 
 
-@router.get("/offers/{offer}")
+@router.get("/{offer}")
 def show_offer(offer: forms.Id, with_: With) -> forms.OfferShown:
-    """One offer. Public."""
-    return shown(with_.registry.offer(offer))
+    """One offer, also when it was withdrawn. Public."""
+    return _shown(with_.registry.offer(offer))
 
 
-def shown(offer: Offer) -> forms.OfferShown:
+@router.delete("/{offer}", status_code=204)
+def withdraw_offer(offer: forms.Id, body: forms.Reason, caller: OfOrganisation, with_: With) -> None:
+    """Withdraw an offer of yours with all its agreements, and erase what no other offer shows. When this answers, live and
+    history have stopped.
+    """
+    if with_.registry.offer(offer).organisation != caller.id:
+        raise forbidden(f"The offer {offer} is another's.")
+    with_.registry.withdraw_offer(offer, caller, body.reason, time.time_ns())
+    with_.changed()
+
+
+def _shown(offer: Offer) -> forms.OfferShown:
     terms = TERMS.dump_python(offer.terms, mode="json", exclude_none=True)
     if offer.terms.expires is not None:
         terms["expires"] = times.text(offer.terms.expires)
@@ -77,6 +77,8 @@ def shown(offer: Offer) -> forms.OfferShown:
         organisation=offer.organisation,
         profile=PROFILE.dump_python(offer.profile, mode="json", exclude_none=True),
         terms=terms,
+        created=times.text(offer.created),
+        withdrawn=times.text(offer.withdrawn) if offer.withdrawn is not None else None,
         releases=[
             forms.ReleaseShown(
                 id=release.id,

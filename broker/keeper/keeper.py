@@ -22,14 +22,17 @@ from broker.journal import Batch, JournalReader
 from broker.keeper import state
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
+from broker.keeper.watch import Teller, Watch
 from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
+from broker.model import Offer
 from broker.points import Point, Row
 from broker.privacy import pseudonymise
 from broker.privacy.aggregate import aggregate, start_of
 from broker.privacy.keys import PseudonymKeys
 from broker.privacy.profile import Sample
 from broker.privacy.transform import of_points, of_windows
-from broker.registry.registry import Registry
+from broker.registry.reader import RegistryReader
+from broker.registry.snapshot import Snapshot
 from broker.release import begins, pointwise
 from broker.store.protocol import Store
 
@@ -40,11 +43,13 @@ RETRY_S = (0.2, 5.0)  # first and longest pause after a store did not answer
 WINDOWS_AT_ONCE = 500  # released between two looks at the journal
 CHUNK = 5_000  # points read at once when a stream is filled with what was stored before it
 SPEAK_S = 0.5  # how often its state is told
+KEEP_SEEN = 10 * times.SECOND  # what a crash may make it forget of when a release was last heard
+EVERY_EPOCH = 2**62
 SLACK = times.MINUTE  # a past epoch's secret is kept this much longer, for whoever is behind
 
 
-class LivePublisher(Protocol):
-    """What publishes windows."""
+class LivePublisher(Teller, Protocol):
+    """What publishes windows, and what is told of releases."""
 
     def publish(self, feed: Feed, point: Point) -> None: ...
     def wants_retained(self) -> bool: ...
@@ -55,6 +60,8 @@ class LivePublisher(Protocol):
 class KeeperSettings:
     lateness: int
     """How long (ns) after a window's end records of it are waited for."""
+    silent_after: int = 10 * times.MINUTE
+    """How long (ns) a gateway or a datastream may say nothing before it is told silent."""
 
 
 class Keeper:
@@ -63,7 +70,7 @@ class Keeper:
     def __init__(
         self,
         *,
-        registry: Registry,
+        registry: RegistryReader,
         journal: JournalReader,
         progress: Progress,
         raw: Store,
@@ -85,11 +92,14 @@ class Keeper:
         self._settings = settings
         self._clock = clock
         self._plan = Plan({}, {})
-        self._revision = -1
+        self._snapshot = Snapshot(-1)
+        self._watch = Watch(progress, settings.silent_after)
         self._through = 0
         self._spoke = 0.0
         self._newest: dict[str, int] = {}
         self._swept = 0
+        self._kept_seen = 0
+        self._erased_for = -1  # the registry's revision
         self._sampled_upto: dict[str, int] = {}  # stream -> the newest interval of which something was released
 
     def run(self, stop: threading.Event) -> None:
@@ -104,7 +114,7 @@ class Keeper:
             except (StoreUnavailable, Unavailable) as error:
                 STORE_FAILED.inc()
                 log.warning("keeper_waits", reason=str(error), pause_s=pause)
-                self._speak(trouble=str(error), force=True)
+                self.speak(trouble=str(error))
                 stop.wait(pause)
                 pause = min(pause * 2, RETRY_S[1])
 
@@ -122,12 +132,14 @@ class Keeper:
             self._through = asked
             self._close_due(asked)
         BEHIND.set(len(batches))
-        busy = self._backfill() or bool(batches)
+        busy = self._erase() or self._backfill() or bool(batches)
         if self._live.wants_retained():
+            self._watch.told_nothing()
             self._publish_retained()
         self._live.forward()
         self._destroy_keys(asked)
-        self._speak()
+        if time.monotonic() - self._spoke > SPEAK_S:
+            self.speak()
         return busy
 
     # --- what came in
@@ -141,10 +153,12 @@ class Keeper:
         for entry in entries:
             found = self._plan.by_topic.get(entry.topic)
             if found is None:
-                continue  # its datastream was deleted meanwhile
+                _withheld({"datastream_deleted": len(entry.points)})  # after it was taken in
+                continue
             stream, feeds = found
             raw.extend(Row(stream, point) for point in entry.points)
             for feed in feeds:
+                self._watch.heard(feed.stream, entry.arrived)
                 if feed.window_ns is not None:
                     touched.update(self._windows(feed, entry))
                 elif feed.profile.at_once:
@@ -162,6 +176,7 @@ class Keeper:
         shown = feed.shown_by[0]
         outcome = pointwise(shown.release, shown.offer, points, arrived, self._keys.key, self._settings.lateness)
         _withheld(outcome.withheld)
+        self._watch.outcome(feed.stream, self._clock(), shown=bool(outcome.points), withheld=outcome.withheld)
         return outcome.points
 
     def _keep_shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
@@ -251,6 +266,7 @@ class Keeper:
         assert operator is not None
         windows = aggregate(self._prepared(feed, points), operator, tags=feed.datastream.kind == "rfid")
         _withheld(windows.withheld)
+        self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
         shown = list(map(of_windows(feed.profile.after_windows), windows.points))
         RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in shown]))
         return shown
@@ -271,10 +287,10 @@ class Keeper:
     # --- what was stored before an offer
 
     def _follow_registry(self) -> None:
-        if self._registry.revision() == self._revision:
+        if self._registry.revision() == self._snapshot.revision:
             return
-        snapshot = self._registry.snapshot()
-        self._plan, self._revision = compile_plan(snapshot), snapshot.revision
+        self._snapshot = self._registry.snapshot()
+        self._plan = compile_plan(self._snapshot)
         for stream in self._plan.by_stream.keys() - self._progress.known_streams():
             feed = self._plan.by_stream[stream]
             covered = begins(feed.shown_by[0].release, feed.shown_by[0].offer) is None
@@ -343,6 +359,35 @@ class Keeper:
                 self._newest[feed.stream] = point.time
                 self._live.publish(feed, point)
 
+    # --- what is no longer offered
+
+    def _erase(self) -> bool:
+        """Erase one stream that the registry says is gone; whether there was one."""
+        if self._erased_for == self._snapshot.revision:
+            return False
+        for datastream in self._snapshot.deleted:
+            if datastream.stream not in self._progress.erased():
+                self._raw.erase(datastream.stream)
+                self._progress.note_erased(datastream.stream)
+                return True
+        known = self._progress.known_streams() - self._plan.by_stream.keys()
+        for offer in self._snapshot.withdrawn:
+            for release in offer.releases:
+                if release.stream in known:
+                    self._forget(offer, release.stream)
+                    return True
+        self._erased_for = self._snapshot.revision
+        return False
+
+    def _forget(self, offer: Offer, stream: str) -> None:
+        if offer.profile.pseudonymise:
+            KEYS_DESTROYED.inc(self._keys.destroy(offer.id, EVERY_EPOCH))
+        self._released.erase(stream)
+        self._progress.forget(stream)
+        self._watch.forget(stream)
+        self._newest.pop(stream, None)
+        self._sampled_upto.pop(stream, None)
+
     # --- the rest
 
     def _publish_retained(self) -> None:
@@ -362,12 +407,17 @@ class Keeper:
                     before = pseudonymise.epoch_of(behind - shown.offer.profile.delay_ns, operator.rotate_ns)
                     KEYS_DESTROYED.inc(self._keys.destroy(shown.offer.id, before))
 
-    def _speak(self, trouble: str = "", *, force: bool = False) -> None:
-        if not force and time.monotonic() - self._spoke < SPEAK_S:
-            return
+    def speak(self, trouble: str = "") -> None:
+        """Tell how it gets on, and unless that is in doubt, how every release and gateway does."""
         self._spoke = time.monotonic()
         waiting = tuple(backfill.stream for backfill in self._progress.backfills())
         state.write(self._state_file, state.KeeperState(time.time_ns(), self._through, waiting, trouble))
+        if trouble:
+            return
+        self._watch.tell(self._live, self._plan, self._snapshot.gateways, self._journal.presences(), self._clock())
+        if self._clock() - self._kept_seen > KEEP_SEEN:
+            self._kept_seen = self._clock()
+            self._watch.keep()
 
 
 def _all(store: Store, stream: str, start: int, end: int, after: tuple[int, str] | None = None) -> list[Point]:

@@ -57,6 +57,12 @@ class PahoPublisher:
                 raise Unavailable(f"a window could not be published: {mqtt.error_string(sent.rc)}")
             PUBLISHED.inc()
 
+    def tell(self, topic: str, payload: bytes) -> bool:
+        """Publish a status, retained; False while it is down."""
+        if not self._client.is_connected():
+            return False
+        return self._client.publish(topic, payload, qos=1, retain=True).rc == mqtt.MQTT_ERR_SUCCESS
+
     def wants_retained(self) -> bool:
         """Whether it has just connected, so that retained values should be published again. Asked once, told once."""
         if self._fresh.is_set():

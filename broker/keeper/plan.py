@@ -24,6 +24,7 @@ class Showing:
     offer: Offer
     form: Form
     topic: str
+    status_topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ def compile_plan(snapshot: Snapshot) -> Plan:
     showings: dict[str, list[Showing]] = {}
     for offer in snapshot.offers.values():
         for release in offer.releases:
-            topic = topics.live(offer.organisation, offer.id, release.datastream.id)
-            shown = Showing(release, offer, message.form(release, offer.profile), topic)
+            name = (offer.organisation, offer.id, release.datastream.id)
+            shown = Showing(
+                release, offer, message.form(release, offer.profile), topics.live(*name), topics.status(*name)
+            )
             showings.setdefault(release.stream, []).append(shown)
     feeds = {stream: Feed(stream, shown[0].release.datastream, tuple(shown)) for stream, shown in showings.items()}
     of_datastream: dict[str, list[Feed]] = {}

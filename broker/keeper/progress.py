@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,10 @@ create table if not exists windows (stream text, start integer, due integer not 
 create index if not exists windows_due on windows (due);
 create table if not exists backfills (stream text primary key, position integer not null, key text not null, done integer not null)
     without rowid;
+create table if not exists seen (stream text primary key, heard integer, shown integer, hidden integer, reason text not null)
+    without rowid;
+create table if not exists told (topic text primary key) without rowid;
+create table if not exists erased (stream text primary key) without rowid;
 create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
 """
 
@@ -36,6 +40,18 @@ class Backfill:
     stream: str
     position: int
     key: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was last seen of a released stream: ns since 1970, or None."""
+
+    heard: int | None = None
+    """When something came that it might show."""
+    shown: int | None = None
+    hidden: int | None = None
+    """When nothing was released of what came, for a `reason`."""
+    reason: str = ""
 
 
 class Progress:
@@ -101,6 +117,41 @@ class Progress:
     def reject(self, rows: Iterable[tuple[str, int, str, str]]) -> None:
         """Keep (stream, time, key, reason) of what a store will not take."""
         self._db.executemany("insert into rejected (stream, time, key, reason) values (?, ?, ?, ?)", list(rows))
+
+    def seen(self) -> dict[str, Seen]:
+        rows = self._db.execute("select stream, heard, shown, hidden, reason from seen")
+        return {stream: Seen(*rest) for stream, *rest in rows}
+
+    def keep_seen(self, seen: dict[str, Seen]) -> None:
+        rows = [(stream, *astuple(one)) for stream, one in seen.items()]
+        self._db.execute("begin immediate")
+        self._db.executemany("insert or replace into seen values (?, ?, ?, ?, ?)", rows)
+        self._db.execute("commit")
+
+    def told(self) -> list[str]:
+        """Topics that have a retained status."""
+        return [topic for (topic,) in self._db.execute("select topic from told")]
+
+    def note_told(self, topic: str) -> None:
+        self._db.execute("insert or ignore into told values (?)", (topic,))
+
+    def note_taken_back(self, topic: str) -> None:
+        self._db.execute("delete from told where topic = ?", (topic,))
+
+    def erased(self) -> set[str]:
+        """Raw streams of deleted datastreams that are erased."""
+        return {stream for (stream,) in self._db.execute("select stream from erased")}
+
+    def note_erased(self, stream: str) -> None:
+        self._db.execute("insert or ignore into erased values (?)", (stream,))
+
+    def forget(self, stream: str) -> None:
+        """A released stream was erased: should it be wanted again, it begins anew."""
+        self._db.execute("begin immediate")
+        for table in ("backfills", "windows", "seen", "rejected"):
+            self._db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
+        self._db.execute("commit")
+        self._open = {(of, start) for of, start in self._open if of != stream}
 
     def close(self) -> None:
         self._db.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 from broker.licence import Terms
 from broker.model import (
@@ -33,68 +34,116 @@ PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
 TERMS: TypeAdapter[Terms] = TypeAdapter(Terms)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list that is ordered by id."""
+
+    after: str | None = None
+    limit: int | None = None
+
+    def cut(self, query: Select[Any], id_: ColumnElement[str]) -> Select[Any]:
+        query = query.order_by(id_).limit(self.limit)
+        return query if self.after is None else query.where(id_ > self.after)
+
+
+WHOLE = Page()
+
+
 def snapshot(connection: Connection) -> Snapshot:
     """Everything that the broker works with, at one moment."""
+    every = offers(connection, select(t.offers.c.id))
     return Snapshot(
         revision=connection.execute(select(t.revision.c.number)).scalar_one(),
-        gateways=tuple(gateways(connection)),
-        datastreams=tuple(datastreams(connection)),
-        applications=tuple(applications(connection)),
-        offers={offer.id: offer for offer in offers(connection)},
-        agreements=_by_application(
-            agreements(connection, select(t.agreements).where(t.agreements.c.state == "active"))
+        gateways=tuple(gateways(connection, living(t.gateways))),
+        datastreams=tuple(datastreams(connection, living(t.datastreams))),
+        applications=tuple(applications(connection, living(t.applications))),
+        offers={offer.id: offer for offer in every if offer.withdrawn is None},
+        agreements=_by_application(agreements(connection, t.agreements.c.state == "active")),
+        suspended=frozenset(
+            o.id for o in organisations(connection, living(t.organisations)) if o.suspended is not None
         ),
+        withdrawn=tuple(offer for offer in every if offer.withdrawn is not None),
+        deleted=tuple(datastreams(connection, select(t.datastreams).where(t.datastreams.c.ended.is_not(None)))),
     )
 
 
-def organisations(connection: Connection, after: str | None = None, limit: int | None = None) -> list[Organisation]:
-    query = select(t.organisations).order_by(t.organisations.c.id).limit(limit)
-    if after is not None:
-        query = query.where(t.organisations.c.id > after)
-    rows = connection.execute(query)
-    return [Organisation(OrganisationId(r.id), r.name, r.contact, r.homepage) for r in rows]
+def living(table: Table) -> Select[Any]:
+    """What was not deleted."""
+    return select(table).where(table.c.ended.is_(None))
 
 
-def gateways(connection: Connection, where: Select[tuple[object, ...]] | None = None) -> list[Gateway]:
-    query = where if where is not None else select(t.gateways)
+def organisations(connection: Connection, query: Select[Any]) -> list[Organisation]:
+    return [
+        Organisation(OrganisationId(r.id), r.name, r.contact, r.homepage, r.suspended)
+        for r in connection.execute(query.order_by(t.organisations.c.id))
+    ]
+
+
+def gateways(connection: Connection, query: Select[Any]) -> list[Gateway]:
     rows = connection.execute(query.order_by(t.gateways.c.organisation, t.gateways.c.id))
     return [Gateway(OrganisationId(r.organisation), r.id, r.name, r.format, _account(r)) for r in rows]
 
 
-def datastreams(connection: Connection, where: Select[tuple[object, ...]] | None = None) -> list[Datastream]:
-    query = where if where is not None else select(t.datastreams)
+def datastreams(connection: Connection, query: Select[Any]) -> list[Datastream]:
     rows = connection.execute(query.order_by(t.datastreams.c.organisation, t.datastreams.c.id))
     return [_datastream(r) for r in rows]
 
 
-def applications(connection: Connection, where: Select[tuple[object, ...]] | None = None) -> list[Application]:
-    query = where if where is not None else select(t.applications)
+def applications(connection: Connection, query: Select[Any]) -> list[Application]:
     rows = connection.execute(query.order_by(t.applications.c.id))
     return [Application(ApplicationId(r.id), OrganisationId(r.organisation), r.name, _account(r)) for r in rows]
 
 
-def agreements(connection: Connection, query: Select[tuple[object, ...]]) -> list[Agreement]:
-    rows = connection.execute(query.order_by(t.agreements.c.created, t.agreements.c.id))
+def agreements(connection: Connection, *which: ColumnElement[bool], page: Page | None = None) -> list[Agreement]:
+    """The oldest first; with a page, by id."""
+    holder, offer = t.applications, t.offers
+    query = (
+        select(t.agreements, holder.c.organisation.label("holder"), t.organisations.c.suspended)
+        .join(holder, holder.c.id == t.agreements.c.application)
+        .join(offer, offer.c.id == t.agreements.c.offer)
+        .join(t.organisations, t.organisations.c.id == holder.c.organisation)
+        .where(*which)
+    )
+    ordered = page.cut(query, t.agreements.c.id) if page else query.order_by(t.agreements.c.created, t.agreements.c.id)
     return [
         Agreement(
-            AgreementId(r.id), OfferId(r.offer), ApplicationId(r.application), r.purpose, r.state, r.created, r.reason
+            id=AgreementId(r.id),
+            offer=OfferId(r.offer),
+            application=ApplicationId(r.application),
+            purpose=r.purpose,
+            state=r.state,
+            created=r.created,
+            holder=OrganisationId(r.holder),
+            reason=r.reason,
+            suspended=r.suspended is not None,
         )
-        for r in rows
+        for r in connection.execute(ordered)
     ]
 
 
-def offers(connection: Connection, ids: Sequence[str] | None = None) -> list[Offer]:
-    """Offers with their releases in the order that the owner gave; all of them, or those of `ids`."""
-    chosen = select(t.offers).order_by(t.offers.c.created, t.offers.c.id)
-    joined = select(t.releases, t.datastreams, t.releases.c.id.label("release"), t.releases.c.offer.label("of")).join(
-        t.datastreams,
-        (t.datastreams.c.organisation == t.releases.c.organisation) & (t.datastreams.c.id == t.releases.c.datastream),
+def offers(connection: Connection, ids: Select[Any]) -> list[Offer]:
+    """The offers with these ids, by id, with their releases in the order that the owner gave."""
+    chosen = ids.subquery()
+    of = t.releases.c.offer
+    joined = (
+        select(t.releases, t.datastreams, t.releases.c.id.label("release"), of.label("of"))
+        .join(chosen, chosen.c.id == of)
+        .join(
+            t.datastreams,
+            (t.datastreams.c.organisation == t.releases.c.organisation)
+            & (t.datastreams.c.id == t.releases.c.datastream),
+        )
+        .order_by(of, t.releases.c.place)
     )
-    if ids is not None:
-        chosen, joined = chosen.where(t.offers.c.id.in_(ids)), joined.where(t.releases.c.offer.in_(ids))
     by_offer: dict[str, list[Release]] = {}
-    for row in connection.execute(joined.order_by(t.releases.c.offer, t.releases.c.place)):
+    for row in connection.execute(joined):
         by_offer.setdefault(row.of, []).append(_release(row))
+    rows = connection.execute(
+        select(t.offers, t.organisations.c.suspended)
+        .join(chosen, chosen.c.id == t.offers.c.id)
+        .join(t.organisations, t.organisations.c.id == t.offers.c.organisation)
+        .order_by(t.offers.c.id)
+    )
     return [
         Offer(
             OfferId(r.id),
@@ -103,8 +152,10 @@ def offers(connection: Connection, ids: Sequence[str] | None = None) -> list[Off
             TERMS.validate_python(r.terms),
             tuple(by_offer.get(r.id, ())),
             r.created,
+            withdrawn=r.ended,
+            suspended=r.suspended is not None,
         )
-        for r in connection.execute(chosen)
+        for r in rows
     ]
 
 

@@ -1,13 +1,13 @@
-"""The registry: what exists, who agreed to what, and the public record of it, changed together or not at all."""
+"""Changing the registry, and the public record of it, together or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, Table, insert, make_url, select, update
+from sqlalchemy import ColumnElement, Connection, Table, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broker import keys, times
@@ -23,141 +23,24 @@ from broker.model import (
     Offer,
     OfferId,
     Organisation,
-    Release,
 )
 from broker.registry import ledger, reading
 from broker.registry import tables as t
-from broker.registry.database import Database
-from broker.registry.ledger import EntryFields
-from broker.registry.snapshot import Snapshot
+from broker.registry.reader import RegistryReader
 
 
-class Registry:
-    """Blocking calls; safe to use from several threads. `now` is always ns since 1970. All raise Unavailable."""
+class Registry(RegistryReader):
+    """What exists, who agreed to what, and the public record. `now` is always ns since 1970.
 
-    def __init__(self, url: URL) -> None:
-        self._database = Database(url)
+    What ends keeps its row and its id, so that a topic, an agreement or the ledger never comes to mean another thing.
+    """
 
-    @classmethod
-    def in_home(cls, home: Path, url: str | None = None, password: str | None = None) -> Registry:
-        """The registry of a home: the PostgreSQL database at `url`, or SQLite beside everything else."""
-        if url is None:
-            return cls(URL.create("sqlite", database=str(home / "registry.sqlite")))
-        named = make_url(url).set(drivername="postgresql+psycopg")
-        return cls(named.set(password=password) if password else named)
+    # --- operator and organisations
 
-    def migrate(self) -> None:
-        self._database.migrate()
-
-    def close(self) -> None:
-        self._database.close()
-
-    # --- reading
-
-    def snapshot(self) -> Snapshot:
-        with self._database.reading() as c:
-            return reading.snapshot(c)
-
-    def revision(self) -> int:
-        with self._database.reading() as c:
-            return int(c.execute(select(t.revision.c.number)).scalar_one())
-
-    def organisations(self, after: str | None = None, limit: int | None = None) -> list[Organisation]:
-        """By id, those after this one."""
-        with self._database.reading() as c:
-            return reading.organisations(c, after, limit)
-
-    def offers(self, ids: list[str] | None = None) -> list[Offer]:
-        with self._database.reading() as c:
-            return reading.offers(c, ids)
-
-    def offer(self, offer_id: str) -> Offer:
-        """Raises NotFound."""
-        found = self.offers([offer_id])
-        if not found:
-            raise NotFound(f"there is no offer {offer_id}")
-        return found[0]
-
-    def release(self, release_id: str) -> tuple[Release, Offer]:
-        """Raises NotFound."""
-        with self._database.reading() as c:
-            of = c.execute(select(t.releases.c.offer).where(t.releases.c.id == release_id)).scalar()
-            for offer in reading.offers(c, [of]) if of else []:
-                for release in offer.releases:
-                    if release.id == release_id:
-                        return release, offer
-        raise NotFound(f"there is no release {release_id}")
-
-    def gateway(self, organisation: str, gateway_id: str) -> Gateway:
-        """Raises NotFound."""
-        with self._database.reading() as c:
-            found = reading.gateways(
-                c, select(t.gateways).where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway_id)
-            )
-        if not found:
-            raise NotFound(f"there is no gateway {gateway_id} of {organisation}")
-        return found[0]
-
-    def datastreams(self, organisation: str | None = None) -> list[Datastream]:
-        query = select(t.datastreams)
-        if organisation is not None:
-            query = query.where(t.datastreams.c.organisation == organisation)
-        with self._database.reading() as c:
-            return reading.datastreams(c, query)
-
-    def application(self, application_id: str) -> Application:
-        """Raises NotFound."""
-        with self._database.reading() as c:
-            found = reading.applications(c, select(t.applications).where(t.applications.c.id == application_id))
-        if not found:
-            raise NotFound(f"there is no application {application_id}")
-        return found[0]
-
-    def agreement(self, agreement_id: str) -> Agreement:
-        """Raises NotFound."""
-        with self._database.reading() as c:
-            found = reading.agreements(c, select(t.agreements).where(t.agreements.c.id == agreement_id))
-        if not found:
-            raise NotFound(f"there is no agreement {agreement_id}")
-        return found[0]
-
-    def agreement_between(self, application: str, offer: str) -> Agreement | None:
-        """The one that is active, else the newest, else None."""
-        with self._database.reading() as c:
-            found = reading.agreements(
-                c,
-                select(t.agreements).where(t.agreements.c.application == application, t.agreements.c.offer == offer),
-            )
-        return next((a for a in found if a.state == "active"), found[-1] if found else None)
-
-    def agreements(self, application: str) -> list[Agreement]:
-        with self._database.reading() as c:
-            return reading.agreements(c, select(t.agreements).where(t.agreements.c.application == application))
-
-    def caller(self, key: str) -> Caller | None:
-        """Whom a key belongs to, or None if it is nobody's."""
-        with self._database.reading() as c:
-            row = c.execute(select(t.keys).where(t.keys.c.hash == keys.key_hash(key))).first()
-        return Caller(row.role, row.subject) if row else None
-
-    def has_operator(self) -> bool:
-        with self._database.reading() as c:
-            return c.execute(select(t.keys.c.hash).where(t.keys.c.role == "operator")).first() is not None
-
-    def ledger(self, after: int = 0, limit: int = 100) -> list[EntryFields]:
-        with self._database.reading() as c:
-            return reading.ledger(c, after, limit)
-
-    def whole_ledger(self) -> Iterator[EntryFields]:
-        after = 0
-        while entries := self.ledger(after, 1_000):
-            yield from entries
-            after += len(entries)
-
-    # --- changing
-
-    def add_operator_key(self, key: str, now: int) -> None:
+    def replace_operator_key(self, key: str, now: int) -> None:
+        """From now on this one, and no other."""
         with self._database.changing() as c:
+            _forget_key(c, Caller("operator", ""))
             _add_key(c, Caller("operator", ""), key, now)
 
     def add_organisation(self, organisation: Organisation, key: str, now: int) -> None:
@@ -167,27 +50,88 @@ class Registry:
             _add_key(c, Caller("organisation", organisation.id), key, now)
             _record(c, now, "organisation_registered", organisation=organisation.id, name=organisation.name)
 
+    def save_organisation(self, organisation: Organisation) -> None:
+        """Change how it is described. Raises NotFound."""
+        facts = {"name": organisation.name, "contact": organisation.contact, "homepage": organisation.homepage}
+        with self._database.changing() as c:
+            _change(c, t.organisations, [t.organisations.c.id == organisation.id], facts)
+
+    def suspend_organisation(self, organisation: str, reason: str | None, now: int) -> None:
+        """Suspend it for a reason, or let it go on (None). Raises NotFound, and Conflict if it is so already."""
+        column = t.organisations.c.suspended
+        as_it_is = column.is_not(None) if reason is not None else column.is_(None)
+        whose = t.organisations.c.id == organisation
+        with self._database.changing() as c:
+            if c.execute(select(t.organisations.c.id).where(whose, as_it_is)).first():
+                raise Conflict(f"organisation {organisation} is {'suspended already' if reason else 'not suspended'}")
+            _change(c, t.organisations, [whose], {"suspended": reason})
+            event = "organisation_suspended" if reason is not None else "organisation_resumed"
+            _record(c, now, event, organisation=organisation, **({"reason": reason} if reason is not None else {}))
+
+    def end_organisation(self, organisation: str, now: int) -> None:
+        """Forget its contact and its key. Raises NotFound, and Conflict while it still has anything."""
+        with self._database.changing() as c:
+            for table, what in ((t.gateways, "gateways"), (t.applications, "applications"), (t.offers, "offers")):
+                _none_left(c, table, table.c.organisation == organisation, f"organisation {organisation} has {what}")
+            _end(c, t.organisations, [t.organisations.c.id == organisation], now, contact=None)
+            _forget_key(c, Caller("organisation", organisation))
+            _record(c, now, "organisation_removed", organisation=organisation)
+
+    # --- gateways and datastreams
+
     def add_gateway(self, gateway: Gateway, now: int) -> None:
         """Raises Conflict."""
         facts = asdict(gateway)
         with self._database.changing() as c, _unique(f"gateway {gateway.id}"):
             _add(c, t.gateways, **facts.pop("account"), **facts, created=now)
 
-    def remove_gateway(self, organisation: str, gateway_id: str) -> None:
-        """Take back one that could not be made known to Mosquitto."""
+    def take_back_gateway(self, organisation: str, gateway: str) -> None:
+        """Remove one that could not be made known to Mosquitto, so that nobody was told of it."""
         with self._database.changing() as c:
-            c.execute(
-                t.gateways.delete().where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway_id)
-            )
+            c.execute(t.gateways.delete().where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway))
+
+    def save_gateway(self, gateway: Gateway) -> None:
+        """Change how it is described. Raises NotFound."""
+        with self._database.changing() as c:
+            _change(c, t.gateways, _gateway(gateway.organisation, gateway.id), {"name": gateway.name})
+
+    def end_gateway(self, organisation: str, gateway: str, now: int) -> None:
+        """Raises NotFound, and Conflict while it has datastreams."""
+        with self._database.changing() as c:
+            own = (t.datastreams.c.organisation == organisation) & (t.datastreams.c.gateway == gateway)
+            _none_left(c, t.datastreams, own, f"gateway {gateway} has datastreams")
+            _end(c, t.gateways, _gateway(organisation, gateway), now)
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
         """Raises Conflict, and NotFound if the organisation has no such gateway."""
         self.gateway(datastream.organisation, datastream.gateway)
-        facts = asdict(datastream)
-        place = facts.pop("place") or {"longitude": None, "latitude": None}
-        facts["asset_prefixes"] = list(datastream.asset_prefixes)
         with self._database.changing() as c, _unique(f"datastream {datastream.id}"):
-            _add(c, t.datastreams, **place, **facts, created=now)
+            _add(c, t.datastreams, **_facts(datastream), created=now)
+
+    def save_datastream(self, datastream: Datastream) -> None:
+        """Change it. Raises NotFound."""
+        with self._database.changing() as c:
+            which = _datastream(datastream.organisation, datastream.id)
+            _change(c, t.datastreams, which, _facts(datastream))
+
+    def end_datastream(self, organisation: str, datastream: str, now: int) -> None:
+        """Raises NotFound, and Conflict while an offer has it."""
+        offered = (
+            select(t.offers.c.id)
+            .join(t.releases, t.releases.c.offer == t.offers.c.id)
+            .where(
+                t.offers.c.ended.is_(None),
+                t.releases.c.organisation == organisation,
+                t.releases.c.datastream == datastream,
+            )
+        )
+        with self._database.changing() as c:
+            in_offer = c.execute(offered).first()
+            if in_offer:
+                raise Conflict(f"datastream {datastream} is in the offer {in_offer.id}: withdraw that first")
+            _end(c, t.datastreams, _datastream(organisation, datastream), now)
+
+    # --- applications, offers and agreements
 
     def add_application(self, application: Application, key: str, now: int) -> None:
         """Raises Conflict."""
@@ -196,11 +140,23 @@ class Registry:
             _add(c, t.applications, **facts.pop("account"), **facts, created=now)
             _add_key(c, Caller("application", application.id), key, now)
 
-    def remove_application(self, application_id: str) -> None:
-        """Take back one that could not be made known to Mosquitto."""
+    def take_back_application(self, application: str) -> None:
+        """Remove one that could not be made known to Mosquitto, so that nobody was told of it."""
         with self._database.changing() as c:
-            c.execute(t.keys.delete().where(t.keys.c.role == "application", t.keys.c.subject == application_id))
-            c.execute(t.applications.delete().where(t.applications.c.id == application_id))
+            _forget_key(c, Caller("application", application))
+            c.execute(t.applications.delete().where(t.applications.c.id == application))
+
+    def save_application(self, application: Application) -> None:
+        """Change how it is described. Raises NotFound."""
+        with self._database.changing() as c:
+            _change(c, t.applications, [t.applications.c.id == application.id], {"name": application.name})
+
+    def end_application(self, application: str, by: Caller, now: int) -> None:
+        """End it with its agreements and its key. Raises NotFound."""
+        with self._database.changing() as c:
+            _end(c, t.applications, [t.applications.c.id == application], now)
+            _forget_key(c, Caller("application", application))
+            _end_agreements(c, t.agreements.c.application == application, by, "the application was removed", now)
 
     def add_offer(self, offer: Offer) -> None:
         """Raises Conflict."""
@@ -243,15 +199,17 @@ class Registry:
     def add_agreement(self, agreement: Agreement) -> Agreement:
         """Make it, or return the one that these two have already for this purpose."""
         with self._database.changing() as c:
-            same = select(t.agreements).where(
+            same = (
                 t.agreements.c.application == agreement.application,
                 t.agreements.c.offer == agreement.offer,
                 t.agreements.c.state == "active",
+                t.agreements.c.purpose == agreement.purpose,
             )
-            for known in reading.agreements(c, same):
-                if known.purpose == agreement.purpose:
-                    return known
-            _add(c, t.agreements, **asdict(agreement))
+            for known in reading.agreements(c, *same):
+                return known
+            facts = asdict(agreement)
+            del facts["holder"], facts["suspended"]
+            _add(c, t.agreements, **facts)
             _record(
                 c,
                 agreement.created,
@@ -268,18 +226,62 @@ class Registry:
         with self._database.changing() as c:
             _record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)
 
-    def revoke_agreement(self, agreement_id: AgreementId, by: Caller, reason: str, now: int) -> bool:
+    def revoke_agreement(self, agreement: AgreementId, by: Caller, reason: str, now: int) -> bool:
         """End an agreement; whether it was still active."""
         with self._database.changing() as c:
-            ended = c.execute(
-                update(t.agreements)
-                .where(t.agreements.c.id == agreement_id, t.agreements.c.state == "active")
-                .values(state="revoked", ended=now, reason=reason)
-            )
-            if not ended.rowcount:
-                return False
-            _record(c, now, "agreement_revoked", agreement=agreement_id, by=by.role, whose=by.id, reason=reason)
-            return True
+            return _end_agreements(c, t.agreements.c.id == agreement, by, reason, now) > 0
+
+    def withdraw_offer(self, offer: str, by: Caller, reason: str, now: int) -> None:
+        """End an offer with its agreements. Raises NotFound."""
+        with self._database.changing() as c:
+            _end(c, t.offers, [t.offers.c.id == offer], now)
+            _record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
+            _end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
+
+
+def _facts(datastream: Datastream) -> dict[str, Any]:
+    facts = asdict(datastream)
+    place = facts.pop("place") or {"longitude": None, "latitude": None}
+    return {**facts, **place, "asset_prefixes": list(datastream.asset_prefixes)}
+
+
+def _gateway(organisation: str, gateway: str) -> list[ColumnElement[bool]]:
+    return [t.gateways.c.organisation == organisation, t.gateways.c.id == gateway]
+
+
+def _datastream(organisation: str, datastream: str) -> list[ColumnElement[bool]]:
+    return [t.datastreams.c.organisation == organisation, t.datastreams.c.id == datastream]
+
+
+def _change(
+    connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], facts: Mapping[str, object]
+) -> None:
+    found = connection.execute(update(table).where(*which, table.c.ended.is_(None)).values(**facts))
+    if not found.rowcount:
+        raise NotFound(f"there is no such {table.name[:-1]}")
+
+
+def _end(connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], now: int, **facts: object) -> None:
+    _change(connection, table, which, {"ended": now, **facts})
+
+
+def _none_left(connection: Connection, table: Table, which: ColumnElement[bool], otherwise: str) -> None:
+    if connection.execute(select(exists().where(which, table.c.ended.is_(None)))).scalar():
+        raise Conflict(f"{otherwise}: remove them first")
+
+
+def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Caller, reason: str, now: int) -> int:
+    """End those that are active, each on the record; how many there were."""
+    active = which & (t.agreements.c.state == "active")
+    ending = [row.id for row in connection.execute(select(t.agreements.c.id).where(active).order_by(t.agreements.c.id))]
+    connection.execute(update(t.agreements).where(active).values(state="revoked", ended=now, reason=reason))
+    for agreement in ending:
+        _record(connection, now, "agreement_revoked", agreement=agreement, by=by.role, whose=by.id, reason=reason)
+    return len(ending)
+
+
+def _forget_key(connection: Connection, caller: Caller) -> None:
+    connection.execute(t.keys.delete().where(t.keys.c.role == caller.role, t.keys.c.subject == caller.id))
 
 
 def _add(connection: Connection, table: Table, **values: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.model import Agreement, Application, ApplicationId, Datastream, Gateway, Offer, OfferId
+from broker.model import Agreement, Application, ApplicationId, Datastream, Gateway, Offer, OfferId, OrganisationId
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,11 @@ class Snapshot:
     offers: Mapping[OfferId, Offer] = field(default_factory=dict)
     agreements: Mapping[ApplicationId, tuple[Agreement, ...]] = field(default_factory=dict)
     """Those that are active, by application."""
+    suspended: frozenset[OrganisationId] = frozenset()
+    withdrawn: tuple[Offer, ...] = ()
+    """What nobody may read any more, and is to be forgotten."""
+    deleted: tuple[Datastream, ...] = ()
+    """Likewise."""
 
     def agreements_of(self, application: ApplicationId) -> tuple[Agreement, ...]:
         return self.agreements.get(application, ())

@@ -1,4 +1,7 @@
-"""The registry's tables, for SQLite and PostgreSQL alike. What changes here needs a migration: `migrations/`."""
+"""The registry's tables, for SQLite and PostgreSQL alike. What changes here needs a migration: `migrations/`.
+
+What was deleted keeps its row, with when it `ended`: its id is never given again, since topics, ledger and agreements name it.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,8 @@ organisations = Table(
     Column("contact", Text),
     Column("homepage", Text),
     Column("created", BigInteger, nullable=False),
+    Column("suspended", Text),
+    Column("ended", BigInteger),
 )
 
 gateways = Table(
@@ -63,6 +68,7 @@ gateways = Table(
     Column("salt", String(64), nullable=False),
     Column("iterations", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
 )
 
 datastreams = Table(
@@ -82,6 +88,7 @@ datastreams = Table(
     Column("asset_prefixes", JSON, nullable=False),
     Column("description", Text),
     Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
     ForeignKeyConstraint(["organisation", "gateway"], ["gateways.organisation", "gateways.id"]),
 )
 
@@ -96,6 +103,7 @@ applications = Table(
     Column("salt", String(64), nullable=False),
     Column("iterations", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
 )
 
 offers = Table(
@@ -106,6 +114,7 @@ offers = Table(
     Column("profile", JSON, nullable=False),
     Column("terms", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
 )
 
 releases = Table(

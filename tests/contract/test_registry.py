@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from broker.model import (
 from broker.place import Place
 from broker.privacy.profile import Aggregate, Profile, Pseudonymise
 from broker.registry.ledger import verify
+from broker.registry.reading import Page
 from broker.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def offer(name: str = "offer", profile: Profile = MEAN) -> Offer:
 
 
 def agreement(name: str = "agreement", purpose: str = "research") -> Agreement:
-    return Agreement(AgreementId(name), OfferId("offer"), APPLICATION.id, purpose, "active", 5)
+    return Agreement(AgreementId(name), OfferId("offer"), APPLICATION.id, purpose, "active", 5, ORGANISATION.id)
 
 
 def filled(registry: Registry) -> Registry:
@@ -200,3 +202,105 @@ def test_a_database_that_is_away_is_unavailable(tmp_path: Path, postgres: Postgr
         away.revision()
     with pytest.raises(Unavailable):
         Registry.in_home(tmp_path / "no folder").revision()
+
+
+def test_what_ended_is_gone_from_lists_and_its_id_is_never_given_again(registry: Registry) -> None:
+    filled(registry)
+    owner = Caller("organisation", "air")
+    for too_early in (
+        lambda: registry.end_organisation("air", 9),
+        lambda: registry.end_gateway("air", "g", 9),
+        lambda: registry.end_datastream("air", "d", 9),
+    ):
+        with pytest.raises(Conflict, match="first"):
+            too_early()
+    registry.withdraw_offer("offer", owner, "enough", 10)
+    registry.end_application("app", owner, 11)
+    registry.end_datastream("air", "d", 12)
+    registry.end_gateway("air", "g", 13)
+    found = registry.snapshot()
+    assert (found.gateways, found.datastreams, found.applications, found.offers) == ((), (), (), {})
+    assert [o.id for o in found.withdrawn] == ["offer"]
+    assert [d.id for d in found.deleted] == ["d"]
+    assert registry.offers() == registry.datastreams("air") == registry.gateways("air") == []
+    assert registry.caller("app-key") is None
+    assert registry.offer("offer").withdrawn == 10
+    assert registry.agreement("agreement").state == "revoked"
+    for again in (
+        lambda: registry.add_gateway(GATEWAY, 14),
+        lambda: registry.add_application(APPLICATION, "k", 14),
+        lambda: registry.add_offer(offer()),
+    ):
+        with pytest.raises(Conflict, match="already"):
+            again()
+    for twice in (
+        lambda: registry.withdraw_offer("offer", owner, "enough", 10),
+        lambda: registry.end_application("app", owner, 15),
+        lambda: registry.save_gateway(GATEWAY),
+        lambda: registry.add_datastream(DATASTREAM, 15),
+    ):
+        with pytest.raises(NotFound):
+            twice()
+    registry.end_organisation("air", 16)
+    assert registry.caller("org-key") is None
+    assert registry.organisations() == []
+    events = [entry["event"] for entry in registry.ledger()]
+    assert events[3:] == ["offer_withdrawn", "agreement_revoked", "organisation_removed"]
+
+
+def test_what_is_changed_is_changed_and_nothing_else(registry: Registry) -> None:
+    filled(registry)
+    described = dataclasses.replace(DATASTREAM, description="façade", place=None, theme=None)
+    registry.save_datastream(described)
+    registry.save_gateway(dataclasses.replace(GATEWAY, name="Other"))
+    registry.save_application(dataclasses.replace(APPLICATION, name="Another"))
+    registry.save_organisation(dataclasses.replace(ORGANISATION, contact=None))
+    assert registry.datastream("air", "d") == described
+    assert registry.gateway("air", "g") == dataclasses.replace(GATEWAY, name="Other")
+    assert registry.application("app") == dataclasses.replace(APPLICATION, name="Another")
+    assert registry.organisation("air") == dataclasses.replace(ORGANISATION, contact=None)
+    with pytest.raises(NotFound):
+        registry.save_datastream(dataclasses.replace(DATASTREAM, id="none"))
+
+
+def test_a_suspension_shows_on_everything_of_the_organisation_until_it_ends(registry: Registry) -> None:
+    filled(registry)
+    registry.suspend_organisation("air", "faked data", 10)
+    assert registry.organisation("air").suspended == "faked data"
+    assert registry.snapshot().suspended == {"air"}
+    assert registry.offer("offer").suspended
+    assert registry.agreement("agreement").suspended
+    for key in ("org-key", "app-key"):
+        known = registry.caller(key)
+        assert known is not None
+        assert known.suspended
+    with pytest.raises(Conflict, match="already"):
+        registry.suspend_organisation("air", "again", 11)
+    registry.suspend_organisation("air", None, 12)
+    assert registry.snapshot().offers == {OfferId("offer"): offer()}
+    assert registry.caller("org-key") == Caller("organisation", "air")
+    with pytest.raises(Conflict, match="not suspended"):
+        registry.suspend_organisation("air", None, 13)
+    with pytest.raises(NotFound):
+        registry.suspend_organisation("nobody", "reason", 13)
+    assert [(e["event"], e.get("reason")) for e in registry.ledger()][3:] == [
+        ("organisation_suspended", "faked data"),
+        ("organisation_resumed", None),
+    ]
+
+
+def test_lists_are_cut_by_id(registry: Registry) -> None:
+    registry.add_organisation(ORGANISATION, "key", 1)
+    for name in "gateway-c", "gateway-a", "gateway-b":
+        account = keys.account(f"gateway.air.{name}", "secret")
+        registry.add_gateway(Gateway(ORGANISATION.id, name, name, "json", account), 2)
+    assert [one.id for one in registry.gateways("air", Page(limit=2))] == ["gateway-a", "gateway-b"]
+    assert [one.id for one in registry.gateways("air", Page(after="gateway-b", limit=2))] == ["gateway-c"]
+    assert registry.gateways("air", Page(after="gateway-c")) == []
+
+
+def test_a_rotated_operators_key_is_the_only_one(registry: Registry) -> None:
+    registry.replace_operator_key("first", 1)
+    registry.replace_operator_key("second", 2)
+    assert registry.caller("first") is None
+    assert registry.caller("second") == Caller("operator", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from broker.model import (
 from broker.privacy.profile import Profile
 from broker.registry.snapshot import Snapshot
 
+HOLDER = OrganisationId("p")
 TERMS = Terms("CC-BY-4.0", "us", ("research",))
 
 
@@ -35,7 +37,7 @@ def offer(terms: Terms = TERMS, name: str = "offer") -> Offer:
 
 
 def agreement(purpose: str = "research", state: AgreementState = "active", of: str = "offer") -> Agreement:
-    return Agreement(AgreementId("a"), OfferId(of), ApplicationId("app"), purpose, state, 0)
+    return Agreement(AgreementId("a"), OfferId(of), ApplicationId("app"), purpose, state, 0, HOLDER)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +47,26 @@ def agreement(purpose: str = "research", state: AgreementState = "active", of: s
         (TERMS, agreement(state="revoked"), "agreement_revoked"),
         (TERMS, agreement(purpose="sale"), "purpose_not_permitted"),
         (TERMS, agreement(of="another"), "other_offer"),
+        (TERMS, dataclasses.replace(agreement(), suspended=True), "organisation_suspended"),
         (dataclasses.replace(TERMS, expires=100), agreement(), "offer_expired"),
         (dataclasses.replace(TERMS, expires=100, access="open"), None, "offer_expired"),
     ],
 )
 def test_each_refusal_has_its_reason(terms: Terms, agreed: Agreement | None, reason: str) -> None:
     decision = permit(offer(terms), agreed, 100)
+    assert isinstance(decision, Denied)
+    assert decision.reason == reason
+
+
+@pytest.mark.parametrize("access", ["click", "open"])
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"withdrawn": 1}, "offer_withdrawn"), ({"suspended": True}, "organisation_suspended")]
+)
+def test_what_its_owner_no_longer_offers_nobody_reads(
+    access: Literal["click", "open"], change: dict[str, Any], reason: str
+) -> None:
+    no_longer = dataclasses.replace(offer(dataclasses.replace(TERMS, access=access)), **change)
+    decision = permit(no_longer, agreement(), 0)
     assert isinstance(decision, Denied)
     assert decision.reason == reason
 
@@ -105,9 +121,15 @@ def test_one_agreement_is_one_rule_and_what_is_open_needs_none() -> None:
     wanted = policy(snapshot(offer(), open_offer, agreements=(agreement(),)), 0)
     assert wanted.roles["application.app"] == {
         Rule("subscribePattern", "live/#"),
+        Rule("subscribePattern", "status/#"),
         Rule("publishClientReceive", "live/o/offer/+"),
+        Rule("publishClientReceive", "status/o/offer/+"),
+        Rule("publishClientReceive", "status/p/+"),
     }
-    assert wanted.roles[OPEN] == {Rule("publishClientReceive", "live/o/open-offer/+")}
+    assert wanted.roles[OPEN] == {
+        Rule("publishClientReceive", "live/o/open-offer/+"),
+        Rule("publishClientReceive", "status/o/open-offer/+"),
+    }
     assert wanted.clients["application.app"] == {"application.app", OPEN}
 
 

@@ -42,14 +42,14 @@ def test_every_make_target_named_exists(document: Path) -> None:
 def test_every_command_named_exists(document: Path) -> None:
     command = get_command(app)
     known = set(command.commands)  # type: ignore[attr-defined]  # a click.Group, as the app has several commands
-    named = set(re.findall(r"\bmitoyen ([a-z]+)\b", _code(document)))
+    named = set(re.findall(r"\bmitoyen ([a-z-]+)\b", _code(document)))
     assert named <= known, named - known
 
 
 @documents
 def test_every_option_of_a_command_named_exists(document: Path) -> None:
     for line in _code(document).splitlines():
-        found = re.search(r"\bmitoyen ([a-z]+)\b(.*)", line)
+        found = re.search(r"\bmitoyen ([a-z-]+)\b(.*)", line)
         if found is None:
             continue
         command, rest = found.groups()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ from broker.entry import Entry, Refusal
 from broker.errors import JournalFull
 from broker.journal import KEPT_REFUSALS, Journal, JournalReader, Untimed
 from broker.points import Point
+from broker.presence import Presence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,19 +69,39 @@ def test_a_full_journal_refuses_whole_and_takes_again_when_trimmed(tmp_path: Pat
 def test_what_a_gateway_sent_is_counted_and_its_newest_refusals_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
     journal.append([entry(7), entry(8, "first", "second", payload=b'{"tiem": 1}')], {}, {})
-    counts = journal.counts("o", "g")
-    assert (counts.accepted, counts.refused, counts.last_seen) == (1, 2, 8)
+    assert journal.presences() == [Presence("o", "g", accepted=1, refused=2, last_seen=8)]
     assert [(r.reason, r.place, r.payload) for r in journal.refusals("o", "g", 10)] == [
         ("second", 1, '{"tiem": 1}'),
         ("first", 0, '{"tiem": 1}'),
     ]
-    assert journal.counts("o", "unknown").accepted == 0
     for number in range(KEPT_REFUSALS + 5):
         journal.append([entry(number, str(number))], {}, {})
     kept = journal.refusals("o", "g", 10_000)
     assert len(kept) == KEPT_REFUSALS
     assert [kept[0].reason, kept[-1].reason] == [str(KEPT_REFUSALS + 4), "5"]
-    assert journal.counts("o", "g").refused == KEPT_REFUSALS + 7
+    (known,) = journal.presences()
+    assert known.refused == KEPT_REFUSALS + 7
+
+
+def test_a_gateway_that_left_is_known_to_have_until_it_is_heard_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    said = Entry("in/o/g/~", 5, [], says="offline")
+    journal.append([said], {}, {})
+    assert journal.presences() == [Presence("o", "g", left=5)]
+    journal.append([entry(7)], {}, {})
+    assert journal.presences() == [Presence("o", "g", accepted=1, last_seen=7, left=5)]
+    assert journal.read(0)[0].entries == [said]
+
+
+def test_a_journal_from_before_last_wills_is_read_on(tmp_path: Path) -> None:
+    Journal(tmp_path / "journal", limit_bytes=ROOM).close()
+    with closing(sqlite3.connect(tmp_path / "journal")) as db:
+        db.executescript(
+            "drop table gateways; create table gateways (organisation text, gateway text, accepted integer not null,"
+            " refused integer not null, last_seen integer not null, primary key (organisation, gateway)) without rowid;"
+            " insert into gateways values ('o', 'g', 1, 2, 3)"
+        )
+    assert Journal(tmp_path / "journal", limit_bytes=ROOM).presences() == [Presence("o", "g", 1, 2, 3)]
 
 
 @pytest.mark.parametrize(

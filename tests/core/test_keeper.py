@@ -11,12 +11,13 @@ import pytest
 
 from broker import keys, times
 from broker.entry import Entry
+from broker.errors import StoreUnavailable
 from broker.identity import identity
 from broker.journal import Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.progress import Progress
 from broker.licence import Terms
-from broker.model import Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
+from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
 from broker.points import Point, tag_key
 from broker.privacy.keys import PseudonymKeys
 from broker.privacy.profile import (
@@ -55,6 +56,14 @@ class Heard:
 
     points: list[Point] = field(default_factory=list)
     retained_wanted: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def tell(self, topic: str, payload: bytes) -> bool:
+        if payload:
+            self.told[topic] = json.loads(payload)
+        else:
+            del self.told[topic]
+        return True
 
     def publish(self, feed: Feed, point: Point) -> None:
         assert feed.stream
@@ -122,6 +131,7 @@ class Bench:
         self.now = self.now if at is None else at
         while self.keeper.step():
             pass
+        self.keeper.speak()
 
     def shown(self, stream: str) -> list[Point]:
         return self.released.read(stream, times.EARLIEST, times.LATEST, limit=100_000)
@@ -288,3 +298,143 @@ def test_last_windows_are_published_again_after_mosquitto_forgot_them(bench: Ben
     bench.heard.retained_wanted = True
     bench.settle()
     assert bench.heard.points == bench.shown(shown)[-1:]
+
+
+def status_of(bench: Bench, datastream: str) -> dict[str, Any]:
+    """What is told of the one release of a datastream."""
+    (told,) = [told for told in bench.heard.told.values() if told.get("datastream") == datastream]
+    return {name: value for name, value in told.items() if name != "datastream"}
+
+
+def test_a_release_is_told_live_silent_or_withheld_and_why(bench: Bench) -> None:
+    measured = bench.datastream("d")
+    tags = bench.datastream("t", kind="rfid", personal_data=True, asset_prefixes=("urn:epc:id:sgtin:0614141.",))
+    bench.offer(measured, Clip("clip", 0, 5))
+    bench.offer(tags, DAILY)
+    bench.settle()
+    never = {"state": "silent", "reason": "never_heard"}
+    assert [status_of(bench, "d"), status_of(bench, "t")] == [never, never]
+    bench.now += 1
+    bench.receive(measured, at(1))
+    bench.receive(tags, Point(BEGIN + 1, "urn:epc:id:sgtin:999.1.1", "k"))
+    bench.settle()
+    assert status_of(bench, "d") == {"state": "live"}
+    assert status_of(bench, "t") == {"state": "withheld", "reason": "no_consent"}
+    bench.receive(tags, Point(BEGIN + 2, TAG.format(1), "k"))
+    bench.settle()
+    assert status_of(bench, "t") == {"state": "live"}
+    heard = bench.now
+    bench.settle(heard + 10 * M + 1)
+    assert status_of(bench, "d") == {"state": "silent", "since": times.text(heard), "reason": "timeout"}
+    assert bench.heard.told["status/o/g"] == {
+        "gateway": "g",
+        "state": "silent",
+        "since": times.text(heard),
+        "reason": "timeout",
+    }
+
+
+def test_where_windows_hide_people_the_status_does_not_tell_whether_anybody_came(bench: Bench) -> None:
+    empty, visited = (bench.datastream(name, kind="rfid", personal_data=True) for name in ("empty", "visited"))
+    for stream in (empty, visited):
+        bench.offer(stream, COUNT)
+    told = []
+    for minute in range(30):
+        bench.now = BEGIN + minute * M + 1
+        bench.receive(visited, Point(bench.now, TAG.format(minute % 3), str(minute)))
+        bench.settle()
+        told.append((status_of(bench, "empty"), status_of(bench, "visited")))
+    assert all(nobody == few == {"state": "withheld", "reason": "below_k"} for nobody, few in told)
+    bench.receive(visited, *(read_of(1795 + n, n) for n in range(5)))
+    bench.settle(BEGIN + 36 * M)
+    assert [status_of(bench, "empty")["state"], status_of(bench, "visited")["state"]] == ["withheld", "live"]
+
+
+def test_a_last_will_is_told_at_once_and_until_the_gateway_is_back(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    bench.offer(stream, Clip("clip", 0, 5))
+    bench.receive(stream, at(1))
+    bench.settle()
+    bench.now += S
+    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="offline")], {}, {})
+    bench.settle()
+    gone = {"state": "silent", "since": times.text(bench.now), "reason": "last_will"}
+    assert status_of(bench, "d") == gone
+    assert bench.heard.told["status/o/g"] == {"gateway": "g", **gone}
+    bench.now += S
+    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="online")], {}, {})
+    bench.settle()
+    assert bench.heard.told["status/o/g"] == {"gateway": "g", "state": "live"}
+
+
+def test_after_a_crash_it_is_still_known_when_a_release_was_heard_and_what_was_told(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    bench.offer(stream, Clip("clip", 0, 5))
+    bench.receive(stream, at(1))
+    bench.settle()
+    heard = bench.now
+    bench.settle(heard + 11 * S)
+    bench.begin()
+    bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
+    bench.heard.told = {"status/o/offer-0/d": {}}
+    bench.offer(stream, Quantise("quantise", 0.5))
+    bench.settle()
+    assert "status/o/offer-0/d" not in bench.heard.told
+    assert status_of(bench, "d") == {"state": "silent", "reason": "never_heard"}
+
+
+def test_what_nobody_offers_any_more_is_erased_and_what_another_offer_shows_stays(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    shown = bench.offer(stream, Clip("clip", 0, 5))
+    assert bench.offer(stream, Clip("clip", 0, 5)) == shown
+    bench.receive(stream, at(1))
+    bench.settle()
+    owner = Caller("organisation", "o")
+    bench.registry.withdraw_offer("offer-0", owner, "enough", bench.now)
+    bench.settle()
+    assert bench.values(shown) == [(1, 1.0)]
+    bench.registry.withdraw_offer("offer-1", owner, "enough", bench.now)
+    bench.settle()
+    assert not bench.shown(shown)
+    assert bench.offer(stream, Clip("clip", 0, 5)) == shown
+    bench.settle()
+    assert bench.values(shown) == [(1, 1.0)]
+    bench.registry.withdraw_offer("offer-2", owner, "enough", bench.now)
+    bench.registry.end_datastream("o", "d", bench.now)
+    bench.receive(stream, at(2))
+    bench.settle()
+    assert not bench.shown(shown)
+    assert not bench.raw.read("o/d", times.EARLIEST, times.LATEST, limit=10)
+
+
+def test_a_store_that_is_away_delays_an_erasure_and_does_not_prevent_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = bench.datastream("d")
+    bench.receive(stream, at(1))
+    bench.settle()
+    bench.registry.end_datastream("o", "d", bench.now)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.raw, "erase", _away)
+        with pytest.raises(StoreUnavailable):
+            bench.settle()
+    assert bench.raw.read("o/d", times.EARLIEST, times.LATEST, limit=10)
+    bench.settle()
+    assert not bench.raw.read("o/d", times.EARLIEST, times.LATEST, limit=10)
+
+
+def test_with_a_withdrawn_offer_its_pseudonyms_keys_are_destroyed(bench: Bench) -> None:
+    tags = bench.datastream("t", kind="rfid", personal_data=True, asset_prefixes=("urn:epc:id:sgtin:0614141.",))
+    bench.offer(tags, DAILY)
+    bench.now += 1
+    bench.receive(tags, Point(BEGIN + 2, TAG.format(1), "k"))
+    bench.settle()
+    epoch = BEGIN // times.parse_duration("P1D")
+    assert PseudonymKeys(bench.home / "pseudonyms").key("offer-0", epoch) is not None
+    bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
+    bench.settle()
+    assert PseudonymKeys(bench.home / "pseudonyms").key("offer-0", epoch) is None
+
+
+def _away(_stream: str) -> None:
+    raise StoreUnavailable("it is away")

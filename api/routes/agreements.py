@@ -1,0 +1,99 @@
+"""Agreements: accepting an offer's terms, and ending that."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter
+
+from api import forms
+from api.errors import Problem, forbidden
+from api.paging import Paged
+from api.services import Known, Services, With, speaks_for
+from broker import keys, topics
+from broker.access import Denied, permit
+from broker.model import Agreement, AgreementId, Caller, Offer
+
+router = APIRouter(prefix="/api/v1/agreements", tags=["agreements"])
+
+
+@router.post("", status_code=201)
+def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.AgreementShown:
+    """Accept an offer for an application. 422 with the reason if its terms do not permit the purpose."""
+    application = with_.registry.application(body.application)
+    if not speaks_for(caller, application.id, application.organisation):
+        raise forbidden(f"The application {application.id} is another's.")
+    offer = with_.registry.offer(body.offer)
+    now = time.time_ns()
+    wanted = Agreement(
+        AgreementId(keys.new_id("agreement")),
+        offer.id,
+        application.id,
+        body.purpose,
+        "active",
+        now,
+        application.organisation,
+    )
+    decision = permit(offer, wanted, now)
+    if not isinstance(decision, Denied) and not offer.terms.permits(body.purpose):
+        decision = Denied("purpose_not_permitted", f"The offer {offer.id} does not permit {body.purpose}.")
+    if isinstance(decision, Denied):
+        with_.registry.refuse_agreement(offer.id, application.id, body.purpose, decision.reason, now)
+        raise Problem(422, "Refused by the terms", decision.detail, decision.reason)
+    agreement = with_.registry.add_agreement(wanted)
+    with_.changed()
+    return _shown(agreement, offer)
+
+
+@router.get("")
+def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.AgreementShown]:
+    """Those that you are a party of, as owner of the offer or of the application."""
+    if caller.role == "operator":
+        raise forbidden("The operator is no party of an agreement: look at the ledger.")
+    found = paged.cut(with_.registry.agreements(caller, paged.page), lambda one: one.id)
+    offers = {name: with_.registry.offer(name) for name in {one.offer for one in found}}
+    return [_shown(one, offers[one.offer]) for one in found]
+
+
+@router.get("/{agreement}")
+def show_agreement(agreement: forms.Id, caller: Known, with_: With) -> forms.AgreementShown:
+    """An agreement of yours."""
+    return _shown(*_party(agreement, caller, with_))
+
+
+@router.delete("/{agreement}", status_code=204)
+def end_agreement(agreement: forms.Id, body: forms.Reason, caller: Known, with_: With) -> None:
+    """End an agreement, as either party. When this answers, live and history have stopped."""
+    found, _ = _party(agreement, caller, with_)
+    with_.registry.revoke_agreement(found.id, caller, body.reason, time.time_ns())
+    with_.changed()
+
+
+def _party(agreement: str, caller: Caller, with_: Services) -> tuple[Agreement, Offer]:
+    """An agreement and its offer, if the caller is one of its two parties. Raises Problem."""
+    found = with_.registry.agreement(agreement)
+    offer = with_.registry.offer(found.offer)
+    owner = (caller.role, caller.id) == ("organisation", offer.organisation)
+    if not owner and not speaks_for(caller, found.application, found.holder):
+        raise forbidden(f"The agreement {agreement} is others'.")
+    return found, offer
+
+
+def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
+    return forms.AgreementShown(
+        id=agreement.id,
+        offer=agreement.offer,
+        application=agreement.application,
+        purpose=agreement.purpose,
+        state=agreement.state,
+        reason=agreement.reason,
+        releases=[
+            forms.ReleaseGranted(
+                id=release.id,
+                topic=topics.live(offer.organisation, offer.id, release.datastream.id),
+                status=topics.status(offer.organisation, offer.id, release.datastream.id),
+                observations=f"/api/v1/releases/{release.id}/observations",
+            )
+            for release in offer.releases
+        ],
+    )

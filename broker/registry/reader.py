@@ -1,0 +1,179 @@
+"""Reading the registry: what exists, who agreed to what, who calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy import URL, make_url, select
+
+from broker import keys
+from broker.errors import NotFound
+from broker.model import (
+    Agreement,
+    Application,
+    Caller,
+    Datastream,
+    Gateway,
+    Offer,
+    Organisation,
+    Release,
+)
+from broker.registry import reading
+from broker.registry import tables as t
+from broker.registry.database import Database
+from broker.registry.ledger import EntryFields
+from broker.registry.reading import WHOLE, Page, living
+from broker.registry.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+class RegistryReader:
+    """Blocking calls; safe to use from several threads. All raise Unavailable. Lists are by id."""
+
+    def __init__(self, url: URL) -> None:
+        self._database = Database(url)
+
+    @classmethod
+    def in_home(cls, home: Path, url: str | None = None, password: str | None = None) -> Self:
+        """The registry of a home: the PostgreSQL database at `url`, or SQLite beside everything else."""
+        if url is None:
+            return cls(URL.create("sqlite", database=str(home / "registry.sqlite")))
+        named = make_url(url).set(drivername="postgresql+psycopg")
+        return cls(named.set(password=password) if password else named)
+
+    def migrate(self) -> None:
+        self._database.migrate()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def snapshot(self) -> Snapshot:
+        with self._database.reading() as c:
+            return reading.snapshot(c)
+
+    def revision(self) -> int:
+        with self._database.reading() as c:
+            return int(c.execute(select(t.revision.c.number)).scalar_one())
+
+    def organisations(self, page: Page = WHOLE) -> list[Organisation]:
+        with self._database.reading() as c:
+            return reading.organisations(c, page.cut(living(t.organisations), t.organisations.c.id))
+
+    def organisation(self, organisation: str) -> Organisation:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            found = reading.organisations(c, living(t.organisations).where(t.organisations.c.id == organisation))
+        return _one(found, f"organisation {organisation}")
+
+    def gateways(self, organisation: str, page: Page = WHOLE) -> list[Gateway]:
+        with self._database.reading() as c:
+            own = living(t.gateways).where(t.gateways.c.organisation == organisation)
+            return reading.gateways(c, page.cut(own, t.gateways.c.id))
+
+    def gateway(self, organisation: str, gateway: str) -> Gateway:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            own = living(t.gateways).where(t.gateways.c.organisation == organisation)
+            found = reading.gateways(c, own.where(t.gateways.c.id == gateway))
+        return _one(found, f"gateway {gateway} of {organisation}")
+
+    def datastreams(self, organisation: str, page: Page = WHOLE) -> list[Datastream]:
+        with self._database.reading() as c:
+            own = living(t.datastreams).where(t.datastreams.c.organisation == organisation)
+            return reading.datastreams(c, page.cut(own, t.datastreams.c.id))
+
+    def datastream(self, organisation: str, datastream: str) -> Datastream:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            own = living(t.datastreams).where(t.datastreams.c.organisation == organisation)
+            found = reading.datastreams(c, own.where(t.datastreams.c.id == datastream))
+        return _one(found, f"datastream {datastream} of {organisation}")
+
+    def applications(self, organisation: str, page: Page = WHOLE) -> list[Application]:
+        with self._database.reading() as c:
+            own = living(t.applications).where(t.applications.c.organisation == organisation)
+            return reading.applications(c, page.cut(own, t.applications.c.id))
+
+    def application(self, application: str) -> Application:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            found = reading.applications(c, living(t.applications).where(t.applications.c.id == application))
+        return _one(found, f"application {application}")
+
+    def offers(self, page: Page = WHOLE, organisation: str | None = None) -> list[Offer]:
+        """Those that were not withdrawn; of all organisations, or of one."""
+        ids = select(t.offers.c.id).where(t.offers.c.ended.is_(None))
+        if organisation is not None:
+            ids = ids.where(t.offers.c.organisation == organisation)
+        with self._database.reading() as c:
+            return reading.offers(c, page.cut(ids, t.offers.c.id))
+
+    def offer(self, offer: str) -> Offer:
+        """Also one that was withdrawn: agreements and ledger name it. Raises NotFound."""
+        with self._database.reading() as c:
+            found = reading.offers(c, select(t.offers.c.id).where(t.offers.c.id == offer))
+        return _one(found, f"offer {offer}")
+
+    def release(self, release: str) -> tuple[Release, Offer]:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            of = select(t.releases.c.offer.label("id")).where(t.releases.c.id == release)
+            found = [(one, offer) for offer in reading.offers(c, of) for one in offer.releases if one.id == release]
+        return _one(found, f"release {release}")
+
+    def agreement(self, agreement: str) -> Agreement:
+        """Raises NotFound."""
+        with self._database.reading() as c:
+            return _one(reading.agreements(c, t.agreements.c.id == agreement), f"agreement {agreement}")
+
+    def agreement_between(self, application: str, offer: str) -> Agreement | None:
+        """The one that is active, else the newest, else None."""
+        with self._database.reading() as c:
+            found = reading.agreements(c, t.agreements.c.application == application, t.agreements.c.offer == offer)
+        return next((a for a in found if a.state == "active"), found[-1] if found else None)
+
+    def agreements(self, party: Caller, page: Page = WHOLE) -> list[Agreement]:
+        """An application's; an organisation's, as owner of the offer or of the application."""
+        if party.role == "application":
+            own = t.agreements.c.application == party.id
+        else:
+            own = (t.applications.c.organisation == party.id) | (t.offers.c.organisation == party.id)
+        with self._database.reading() as c:
+            return reading.agreements(c, own, page=page)
+
+    def caller(self, key: str) -> Caller | None:
+        """Whom a key belongs to, or None if it is nobody's."""
+        holder = (t.keys.c.role == "application") & (t.applications.c.id == t.keys.c.subject)
+        own = (t.keys.c.role == "organisation") & (t.organisations.c.id == t.keys.c.subject)
+        query = (
+            select(t.keys, t.organisations.c.suspended)
+            .outerjoin(t.applications, holder)
+            .outerjoin(t.organisations, own | (t.organisations.c.id == t.applications.c.organisation))
+            .where(t.keys.c.hash == keys.key_hash(key))
+        )
+        with self._database.reading() as c:
+            row = c.execute(query).first()
+        return Caller(row.role, row.subject, suspended=row.suspended is not None) if row else None
+
+    def has_operator(self) -> bool:
+        with self._database.reading() as c:
+            return c.execute(select(t.keys.c.hash).where(t.keys.c.role == "operator")).first() is not None
+
+    def ledger(self, after: int = 0, limit: int = 100) -> list[EntryFields]:
+        with self._database.reading() as c:
+            return reading.ledger(c, after, limit)
+
+    def whole_ledger(self) -> Iterator[EntryFields]:
+        after = 0
+        while entries := self.ledger(after, 1_000):
+            yield from entries
+            after += len(entries)
+
+
+def _one(found: list[T], what: str) -> T:
+    if not found:
+        raise NotFound(f"there is no {what}")
+    return found[0]
