@@ -43,7 +43,7 @@ def arrow(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Itera
 def _schema(heading: Heading) -> pa.Schema:
     fields = []
     for name in heading.columns:
-        if name in ("time", "until"):
+        if name in ("time", "until", "revised"):
             fields.append(pa.field(name, pa.timestamp("ns", "UTC")))
         elif name == "value":
             fields += [pa.field("value", pa.float64()), pa.field("value_exact", pa.string())]
@@ -66,8 +66,8 @@ def _batch(sheet: Sheet, page: list[Point], schema: pa.Schema) -> pa.RecordBatch
     rows = sheet.rows(page)
     columns: dict[str, list[object]] = {name: [row[name] for row in rows] for name in sheet.heading.columns}
     columns["time"] = [point.time for point in page]
-    if "until" in columns:
-        columns["until"] = [times.parse(str(row["until"])) for row in rows]
+    for name in {"until", "revised"} & columns.keys():
+        columns[name] = [None if row[name] is None else times.parse(str(row[name])) for row in rows]
     if "value" in columns:
         exact = [row["value"] for row in rows]
         columns["value"] = [float(v) if _fits(v) else None for v in exact]  # type: ignore[arg-type]  # _fits says it is a number

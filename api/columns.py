@@ -68,7 +68,7 @@ def sheets(offer: Offer, releases: Iterable[Release], statistics: tuple[str, ...
 
 def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple[str, ...]:
     if computed:
-        return ("datastream", "time", "until", "value", "unit", *computed)
+        return ("datastream", "time", "until", "value", "unit", *computed, "revised")
     if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"
         return ("datastream", "time", tag, "read_point", "antenna", "rssi")

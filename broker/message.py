@@ -1,6 +1,6 @@
 """How a released point looks to whoever reads it, live and in history alike. Pure.
 
-{"datastream", "time", "until"?, "value", "unit"?, "statistics"?}              of a measurement
+{"datastream", "time", "until"?, "value", "unit"?, "statistics"?, "revised"?}  of a measurement; `revised`, when it was, in history
 {"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
 """
 

@@ -19,6 +19,7 @@ STORED = Counter("mitoyen_records_stored", "Points written to the raw store; a r
 STORE_REJECTED = Counter("mitoyen_store_rejected", "Points that a store will not take")
 STORE_FAILED = Counter("mitoyen_store_failures", "Times that a store did not answer and was tried again")
 RELEASED = Counter("mitoyen_records_released", "Points written to released streams, windows included")
+REVISED = Counter("mitoyen_windows_revised", "Windows that were released once more and said something else")
 WITHHELD = Counter("mitoyen_records_withheld", "Records that a release does not show", ["reason"])
 BEHIND = Gauge(
     "mitoyen_store_behind_batches", "Batches in the journal that are not stored yet", multiprocess_mode="mostrecent"

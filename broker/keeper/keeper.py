@@ -22,10 +22,11 @@ from broker.journal import Batch, JournalReader
 from broker.keeper import state
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
+from broker.keeper.revision import revised
 from broker.keeper.watch import Teller, Watch
-from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
+from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
 from broker.model import Offer
-from broker.points import Point, Row
+from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
 from broker.privacy.aggregate import aggregate, start_of
 from broker.privacy.keys import PseudonymKeys
@@ -268,8 +269,18 @@ class Keeper:
         _withheld(windows.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
         shown = list(map(of_windows(feed.profile.after_windows), windows.points))
-        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in shown]))
+        before = self._before(feed, shown)
+        fresh = revised(before, shown, self._clock())
+        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
+        REVISED.inc(sum(point.cursor in before for point in fresh))
         return shown
+
+    def _before(self, feed: Feed, shown: list[Point]) -> dict[Cursor, Point]:
+        """What was released of these windows before."""
+        if not shown:
+            return {}
+        first, last = shown[0].time, shown[-1].time
+        return {point.cursor: point for point in _all(self._released, feed.stream, first, last + 1)}
 
     def _prepared(self, feed: Feed, points: list[Point]) -> list[Point]:
         """What the operators before `aggregate` leave of points."""

@@ -17,6 +17,7 @@ from broker.journal import Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.progress import Progress
 from broker.licence import Terms
+from broker.metrics import WITHHELD
 from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
 from broker.points import Point, tag_key
 from broker.privacy.keys import PseudonymKeys
@@ -183,9 +184,19 @@ def test_what_comes_late_revises_history_and_never_live(bench: Bench) -> None:
     shown = bench.offer(stream, MEAN)
     bench.receive(stream, at(10, 1.0))
     bench.settle(BEGIN + 10 * M)
-    bench.receive(stream, at(20, 3.0))
+    (before,) = bench.shown(shown)
+    bench.receive(stream, at(10, 1.0))
     bench.settle(BEGIN + 11 * M)
-    assert bench.values(shown) == [(0, 2.0)]
+    assert bench.shown(shown) == [before]
+    for _ in range(2):
+        bench.receive(stream, at(20, 3.0))
+        bench.settle(bench.now + M)
+    (after,) = bench.shown(shown)
+    assert json.loads(after.extra) == {
+        "until": times.text(BEGIN + 5 * M),
+        "statistics": {"mean": 2.0, "count": 2},
+        "revised": times.text(BEGIN + 12 * M),
+    }
     assert [p.value for p in bench.heard.points] == [1.0]
 
 
@@ -197,8 +208,10 @@ def test_a_window_of_personal_data_is_never_opened_again(bench: Bench) -> None:
     bench.settle(BEGIN + 11 * M)
     assert bench.values(shown) == [(300, 5)]
     bench.receive(stream, *(read_of(300 + n, n) for n in range(5, 9)))
+    late = withheld("late")
     bench.settle(BEGIN + 12 * M)
     assert bench.values(shown) == [(300, 5)]
+    assert withheld("late") == late + 4
 
 
 def test_fewer_than_k_different_tags_and_windows_from_before_the_offer_are_withheld(bench: Bench) -> None:
@@ -298,6 +311,11 @@ def test_last_windows_are_published_again_after_mosquitto_forgot_them(bench: Ben
     bench.heard.retained_wanted = True
     bench.settle()
     assert bench.heard.points == bench.shown(shown)[-1:]
+
+
+def withheld(reason: str) -> float:
+    """How many records were, for this reason, since the process began."""
+    return WITHHELD.labels(reason)._value.get()  # type: ignore[no-any-return]  # prometheus_client's own gap
 
 
 def status_of(bench: Bench, datastream: str) -> dict[str, Any]:
