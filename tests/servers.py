@@ -15,12 +15,16 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import psycopg
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 START_S = 30.0  # under load; alone each is up within a second
 STOP_S = 30.0  # `mitoyen up` gives each of its parts 8 s
@@ -33,6 +37,13 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+def _await(condition: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + START_S
+    while not condition():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.02)
 
 
 class Server(ABC):
@@ -67,6 +78,16 @@ class Server(ABC):
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It answers nobody meanwhile, and its connections stay."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
@@ -213,6 +234,37 @@ class Mitoyen(Server):
     def kill(self, name: str) -> None:
         """SIGKILL for one of its parts, which it then starts again."""
         os.kill(self.part(name), signal.SIGKILL)
+
+    def kill_as_soon_as_it_runs(self, name: str) -> str:
+        """The same for a part that may be down now, since it was killed before; returns its name."""
+        _await(lambda: self._kills(name), f"no {name} runs")
+        return name
+
+    def await_ready(self, *, other_than: int) -> None:
+        """Wait until everything answers again, with another Mosquitto than this process."""
+        _await(lambda: self._runs("mosquitto", other_than) and self.ready(), "it does not answer again")
+
+    def await_metric(self, name: str, holds: Callable[[float], bool]) -> None:
+        """Wait until this holds of a metric that has no labels."""
+        _await(lambda: holds(self.metric(name)), f"{name} is {self.metric(name)}")
+
+    def metric(self, name: str) -> float:
+        """A metric's value, all its labels added up; 0 if there is none."""
+        lines = self.text(self.operator_key, "/metrics").splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+    def _kills(self, name: str) -> bool:
+        try:
+            self.kill(name)
+        except LookupError:
+            return False
+        return True
+
+    def _runs(self, name: str, other_than: int) -> bool:
+        try:
+            return self.part(name) != other_than
+        except LookupError:
+            return False
 
     def kill_whole(self) -> None:
         """SIGKILL for the supervisor; its parts notice, and Mosquitto stays."""

@@ -1,0 +1,161 @@
+"""What holds while something fails: receipts, live, history, retained values. Whatever dies, a receipt means stored."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broker import times
+from tests.owners import Owner, Reader, new_owner, new_reader
+from tests.publisher import CertainDevice, Device
+from tests.servers import Influxd, Mitoyen
+from tests.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BEGIN = times.parse("2026-01-01T00:00:00Z")
+SEED = 20_260_101
+
+
+def message(number: int, value: object = None) -> str:
+    return json.dumps({"time": times.text(BEGIN + number * times.SECOND), "value": number if value is None else value})
+
+
+def once_each(count: int) -> Counter[Any]:
+    return Counter((times.text(BEGIN + n * times.SECOND), n) for n in range(count))
+
+
+def set_up(broker: Mitoyen) -> tuple[Owner, Reader, str]:
+    """An owner with the datastream `d`, a reader, and the release that it reads."""
+    owner, reader = new_owner(broker, "faulty"), new_reader(broker, "patient")
+    owner.datastream("d")
+    offer = owner.offer(["d"])
+    reader.agree(offer["id"])
+    return owner, reader, offer["releases"][0]["id"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "kills"), [(6_000, 4), pytest.param(60_000, 20, marks=pytest.mark.long)], ids=["short", "long"]
+)
+@pytest.mark.parametrize("store", ["sqlite", "influx"])
+def test_what_has_a_receipt_is_stored_once_whatever_is_killed_at_random_points(
+    store: str, messages: int, kills: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - where to kill, the same each time
+    points = sorted(chance.sample(range(1, messages - 1_000), kills))
+    victims = ["mosquitto", "broker"] * (kills // 2)
+    chance.shuffle(victims)
+    fallen: list[str] = []
+
+    def kill_when_due(receipts: int) -> None:
+        if points and receipts >= points[0]:
+            points.pop(0)
+            fallen.append(broker.kill_as_soon_as_it_runs(victims.pop()))
+
+    if store == "influx":
+        store = f"influx:{request.getfixturevalue('influxd').url}"
+    with Mitoyen(tmp_path, store=store) as broker:
+        owner, reader, release = set_up(broker)
+        with CertainDevice(owner.mqtt) as device:
+            device.deliver("d", map(message, range(messages)), kill_when_due)
+        assert all(receipt == {"stored": 1} for receipt in device.receipts.values())
+        kept = Counter((one["time"], one["value"]) for one in reader.history(release))
+    assert sorted(fallen) == ["broker"] * (kills // 2) + ["mosquitto"] * (kills // 2)
+    assert kept == once_each(messages)
+
+
+@pytest.mark.long
+def test_what_mosquitto_acknowledged_is_stored_once_though_the_broker_dies_at_20_random_points(tmp_path: Path) -> None:
+    messages, kills = 50_000, 20
+    chance = random.Random(SEED)  # noqa: S311 - as above
+    points = sorted(chance.sample(range(1, messages - 1_000), kills))
+    with Mitoyen(tmp_path) as broker:
+        owner, reader, release = set_up(broker)
+        with Device(owner.mqtt) as device:
+            device.publish("d", map(message, range(messages)))
+            for point in points:
+                device.await_answers(point, within_s=60)
+                broker.kill_as_soon_as_it_runs("broker")
+            device.await_answers(messages, within_s=120)
+        kept = Counter((one["time"], one["value"]) for one in reader.history(release))
+    assert kept == once_each(messages)
+
+
+def test_retained_values_and_states_are_there_again_after_mosquitto_died(tmp_path: Path) -> None:
+    with Mitoyen(tmp_path, environment={"LATENESS": "PT1S"}) as broker:
+        owner = new_owner(broker, "faulty")
+        owner.datastream("d", unit="Cel")
+        reader = new_reader(broker, "patient")
+        at_once = reader.agree(owner.offer(["d"])["id"])["releases"][0]
+        mean = {"op": "aggregate", "window": "PT1M", "statistics": ["mean"]}
+        windows = reader.agree(owner.offer(["d"], mean)["id"])["releases"][0]
+        wanted = {at_once["topic"], at_once["status"], windows["topic"], windows["status"]}
+        with Device(owner.mqtt) as device:
+            device.publish("d", [message(0, 20.0), message(61, 22.0)])
+            device.await_answers(2)
+        with Subscriber(reader.mqtt) as before:
+            for everything in ("live/#", "status/#"):
+                before.subscribe(everything)
+            before.await_that(
+                lambda seen: (
+                    wanted <= seen.keys()
+                    and all(seen[one["topic"]]["value"] == 22.0 for one in (at_once, windows))
+                    and all(seen[one["status"]]["state"] == "live" for one in (at_once, windows))
+                )
+            )
+            expected = {topic: dict(before.messages)[topic] for topic in wanted}
+        died = broker.part("mosquitto")
+        broker.kill("mosquitto")
+        broker.await_ready(other_than=died)
+        with Subscriber(reader.mqtt) as after:
+            for everything in ("live/#", "status/#"):
+                after.subscribe(everything)
+            after.await_that(lambda seen: {topic: seen.get(topic) for topic in wanted} == expected)
+
+
+@pytest.fixture
+def own_influxd(tmp_path: Path) -> Iterator[Influxd]:
+    folder = tmp_path / "influxd"
+    folder.mkdir()
+    with Influxd(folder) as server:
+        yield server
+
+
+@pytest.mark.long
+def test_live_goes_on_while_the_store_hangs_and_history_says_that_it_is_behind(
+    tmp_path: Path, own_influxd: Influxd
+) -> None:
+    with Mitoyen(tmp_path, store=f"influx:{own_influxd.url}") as broker:
+        owner, reader, release = set_up(broker)
+        with Device(owner.mqtt) as device, Subscriber(reader.mqtt) as hearing:
+            hearing.subscribe("live/#")
+            device.publish("d", [message(0)])
+            hearing.await_messages(1)
+            assert len(reader.history(release)) == 1
+            with own_influxd.hanging():
+                device.publish("d", [message(1)])
+                hearing.await_messages(2)
+                with broker.client(reader.key) as client:
+                    answer = client.get(f"/api/v1/releases/{release}/observations", timeout=60)
+                assert answer.status_code == 503 or answer.headers["Mitoyen-Complete"].startswith("false")
+            assert len(reader.history(release)) == 2
+
+
+def test_a_full_journal_takes_nothing_more_and_loses_nothing(tmp_path: Path, own_influxd: Influxd) -> None:
+    large, count = "x" * 4_000, 6_000  # 24 MB for a journal of 16
+    with Mitoyen(tmp_path, store=f"influx:{own_influxd.url}", environment={"JOURNAL_LIMIT_MB": "16"}) as broker:
+        owner, reader, release = set_up(broker)
+        own_influxd.stop()
+        with Device(owner.mqtt) as device:
+            device.publish("d", (message(number, large) for number in range(count)))
+            device.await_answers(count, within_s=60)
+            broker.await_metric("mitoyen_journal_full_total", lambda times_full: times_full > 0)
+            own_influxd.start()
+            kept = reader.history(release)
+        assert [one["time"] for one in kept] == [times.text(BEGIN + n * times.SECOND) for n in range(count)]
