@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
+from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from broker import times
@@ -12,6 +13,13 @@ from broker.place import Place
 from broker.privacy.profile import Profile
 
 Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,63}$")]
+AnOrganisation: TypeAlias = Annotated[Id, Path(examples=["air-lyon"])]
+AGateway: TypeAlias = Annotated[Id, Path(examples=["roof-1"])]
+ADatastream: TypeAlias = Annotated[Id, Path(examples=["pm25-roof-1"])]
+AnOffer: TypeAlias = Annotated[Id, Path(examples=["air-by-minute"])]
+ARelease: TypeAlias = Annotated[Id, Path(examples=["release-52f3c6a39d08d50140bd"])]
+AnApplication: TypeAlias = Annotated[Id, Path(examples=["smog-alert"])]
+AnAgreement: TypeAlias = Annotated[Id, Path(examples=["agreement-7f4a90c1d25e8b36a0fc"])]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 Purpose: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/#-]{1,63}$")]
 Prefix: TypeAlias = Annotated[str, StringConstraints(pattern=r"^urn:epc:(id|raw):[^\s]{1,200}$")]
@@ -34,9 +42,16 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _example(**body: object) -> ConfigDict:
+    """A body as the tests send it, shown with the call."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class NewOrganisation(Form):
+    model_config = _example(id="air-lyon", name="Air Lyon", contact="data@example.org", homepage="https://example.org")
+
     id: Id | None = None
-    name: Text = Field(examples=["Air Lyon"])
+    name: Text
     contact: Text | None = None
     homepage: Text | None = None
 
@@ -55,10 +70,14 @@ class Changes(Form):
 
 
 class ChangedName(Changes):
+    model_config = _example(name="On the roof")
+
     name: Text = ""
 
 
 class ChangedOrganisation(Changes):
+    model_config = _example(contact="sensors@example.org")
+
     name: Text = ""
     contact: Text | None = None
     homepage: Text | None = None
@@ -88,6 +107,8 @@ class GatewayMqtt(Mqtt):
 
 
 class NewGateway(Form):
+    model_config = _example(id="roof-1", name="Roof of the town hall")
+
     id: Id | None = None
     name: Text | None = None
     format: Literal["json"] = "json"
@@ -132,12 +153,23 @@ def geo_point(place: Place | None) -> GeoPoint | None:
 
 
 class NewDatastream(Form):
+    model_config = _example(
+        id="pm25-roof-1",
+        gateway="roof-1",
+        kind="measurement",
+        observed_property="PM2.5",
+        unit="ug/m3",
+        location={"type": "Point", "coordinates": [4.835, 45.767]},
+        theme="air quality",
+        description="On the roof of the town hall, 18 m above the street",
+    )
+
     id: Id | None = None
     gateway: Id
     kind: Literal["measurement", "rfid"]
-    observed_property: Text | None = Field(None, examples=["PM2.5"])
+    observed_property: Text | None = None
     unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
-        None, description="UCUM code. A datastream that has one takes numbers only.", examples=["ug/m3"]
+        None, description="UCUM code. A datastream that has one takes numbers only."
     )
     location: GeoPoint | None = None
     theme: Text | None = None
@@ -163,6 +195,10 @@ class DatastreamShown(BaseModel):
 
 
 class ChangedDatastream(Changes):
+    model_config = _example(
+        description="Moved to the south corner", location={"type": "Point", "coordinates": [4.8351, 45.7669]}
+    )
+
     observed_property: Text | None = None
     location: GeoPoint | None = None
     theme: Text | None = None
@@ -170,16 +206,26 @@ class ChangedDatastream(Changes):
 
 
 class NewTerms(Form):
-    licence: Text = Field(description="SPDX id or URI.", examples=["CC-BY-4.0"])
-    attribution: Text = Field(examples=["Air Lyon"])
+    licence: Text = Field(description="SPDX id or URI.")
+    attribution: Text
     access: Literal["click", "open"] = Field("click", description="`open` needs neither key nor agreement.")
-    purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)] = Field(examples=[["any"]])
+    purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)]
     redistribution: bool | None = None
     expires: Time | None = None
     price: Text | None = None
 
 
 class NewOffer(Form):
+    model_config = _example(
+        id="air-by-minute",
+        datastreams=["pm25-roof-1"],
+        profile={
+            "name": "by the minute",
+            "operators": [{"op": "round_time", "to": "PT1M"}, {"op": "quantise", "step": 0.5}],
+        },
+        terms={"licence": "CC-BY-4.0", "attribution": "Air Lyon", "purposes": ["any"]},
+    )
+
     id: Id | None = None
     datastreams: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
     profile: Profile
@@ -210,6 +256,8 @@ class OfferShown(BaseModel):
 
 
 class NewApplication(Form):
+    model_config = _example(id="smog-alert", name="Smog alert")
+
     id: Id | None = None
     name: Text | None = None
 
@@ -227,6 +275,8 @@ class ApplicationShown(BaseModel):
 
 
 class NewAgreement(Form):
+    model_config = _example(offer="air-by-minute", application="smog-alert", purpose="public-information", accept=True)
+
     offer: Id
     application: Id
     purpose: Purpose
@@ -252,5 +302,7 @@ class AgreementShown(BaseModel):
 
 class Reason(Form):
     """Put on the public record."""
+
+    model_config = _example(reason="The sensor is faulty")
 
     reason: Text

@@ -41,8 +41,10 @@ class Paging:
 def _paging(
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-    after: Annotated[Id | None, Query(description="The id of the last one that you have")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST, examples=[1000])] = 100,
+    after: Annotated[
+        Id | None, Query(description="The id of the last one that you have", examples=["air-by-minute"])
+    ] = None,
 ) -> Paging:
     return Paging(request, response, after, limit)
 

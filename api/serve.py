@@ -75,7 +75,13 @@ def app(settings: Settings) -> FastAPI:
 
 def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """All calls, described; what they work with is put in its `state` by whoever serves it."""
-    made = FastAPI(title="Mitoyen", version=version("mitoyen"), lifespan=lifespan)
+    made = FastAPI(
+        title="Mitoyen",
+        version=version("mitoyen"),
+        summary="A city's sensors, opened: live and history, under licences that hold",
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=lifespan,
+    )
     errors.install(made)
     for room in ROOMS:
         made.include_router(room.router)

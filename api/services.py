@@ -126,7 +126,8 @@ OfOrganisation: TypeAlias = Annotated[Caller, Depends(_organisation)]
 
 
 def _whose(
-    caller: Known, organisation: Annotated[Id | None, Query(description="The operator says whose")] = None
+    caller: Known,
+    organisation: Annotated[Id | None, Query(description="The operator says whose", examples=["air-lyon"])] = None,
 ) -> str:
     if caller.role == "operator":
         if organisation is None:

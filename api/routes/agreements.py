@@ -56,13 +56,13 @@ def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.Agre
 
 
 @router.get("/{agreement}")
-def show_agreement(agreement: forms.Id, caller: Known, with_: With) -> forms.AgreementShown:
+def show_agreement(agreement: forms.AnAgreement, caller: Known, with_: With) -> forms.AgreementShown:
     """An agreement of yours."""
     return _shown(*_party(agreement, caller, with_))
 
 
 @router.delete("/{agreement}", status_code=204)
-def end_agreement(agreement: forms.Id, body: forms.Reason, caller: Known, with_: With) -> None:
+def end_agreement(agreement: forms.AnAgreement, body: forms.Reason, caller: Known, with_: With) -> None:
     """End an agreement, as either party. When this answers, live and history have stopped."""
     found, _ = _party(agreement, caller, with_)
     with_.registry.revoke_agreement(found.id, caller, body.reason, time.time_ns())

@@ -42,14 +42,14 @@ def list_applications(whose: Whose, with_: With, paged: Paged) -> list[forms.App
 
 
 @router.get("/{application}")
-def show_application(application: forms.Id, caller: Known, with_: With) -> forms.ApplicationShown:
+def show_application(application: forms.AnApplication, caller: Known, with_: With) -> forms.ApplicationShown:
     """One of your applications, or the one whose key it is."""
     return _shown(_own(application, caller, with_))
 
 
 @router.patch("/{application}")
 def change_application(
-    application: forms.Id, body: forms.ChangedName, caller: OfOrganisation, with_: With
+    application: forms.AnApplication, body: forms.ChangedName, caller: OfOrganisation, with_: With
 ) -> forms.ApplicationShown:
     """Give it another name."""
     found = dataclasses.replace(_own(application, caller, with_), **body.given())
@@ -58,7 +58,7 @@ def change_application(
 
 
 @router.delete("/{application}", status_code=204)
-def remove_application(application: forms.Id, caller: Known, with_: With) -> None:
+def remove_application(application: forms.AnApplication, caller: Known, with_: With) -> None:
     """Remove it with its agreements and its key. When this answers, it can no longer read or connect."""
     _own(application, caller, with_)
     with_.registry.end_application(application, caller, time.time_ns())

@@ -42,14 +42,14 @@ def list_datastreams(whose: Whose, with_: With, paged: Paged) -> list[forms.Data
 
 
 @router.get("/{datastream}")
-def show_datastream(datastream: forms.Id, whose: Whose, with_: With) -> forms.DatastreamShown:
+def show_datastream(datastream: forms.ADatastream, whose: Whose, with_: With) -> forms.DatastreamShown:
     """One of your datastreams."""
     return _shown(with_.registry.datastream(whose, datastream))
 
 
 @router.patch("/{datastream}")
 def change_datastream(
-    datastream: forms.Id, body: forms.ChangedDatastream, caller: OfOrganisation, with_: With
+    datastream: forms.ADatastream, body: forms.ChangedDatastream, caller: OfOrganisation, with_: With
 ) -> forms.DatastreamShown:
     """Describe it anew; what is left out stays. Kind and unit can't change: what is stored would come to mean something else."""
     given = body.given()
@@ -63,7 +63,7 @@ def change_datastream(
 
 
 @router.delete("/{datastream}", status_code=204)
-def remove_datastream(datastream: forms.Id, caller: OfOrganisation, with_: With) -> None:
+def remove_datastream(datastream: forms.ADatastream, caller: OfOrganisation, with_: With) -> None:
     """Remove it and erase all that it observed; 409 while an offer has it."""
     with_.registry.end_datastream(caller.id, datastream, time.time_ns())
     with_.changed()

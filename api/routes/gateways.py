@@ -56,7 +56,7 @@ def list_gateways(whose: Whose, with_: With, paged: Paged) -> list[forms.Gateway
 
 
 @router.get("/{gateway}")
-def show_gateway(gateway: forms.Id, whose: Whose, with_: With) -> forms.GatewayShown:
+def show_gateway(gateway: forms.AGateway, whose: Whose, with_: With) -> forms.GatewayShown:
     """When it was last heard, whether it is silent, and how many of its records were taken and refused."""
     found = with_.registry.gateway(whose, gateway)
     return _shown(with_, found, _heard(with_, whose, [gateway]))
@@ -64,7 +64,7 @@ def show_gateway(gateway: forms.Id, whose: Whose, with_: With) -> forms.GatewayS
 
 @router.patch("/{gateway}")
 def change_gateway(
-    gateway: forms.Id, body: forms.ChangedName, caller: OfOrganisation, with_: With
+    gateway: forms.AGateway, body: forms.ChangedName, caller: OfOrganisation, with_: With
 ) -> forms.GatewayShown:
     """Give it another name."""
     found = dataclasses.replace(with_.registry.gateway(caller.id, gateway), **body.given())
@@ -73,7 +73,7 @@ def change_gateway(
 
 
 @router.delete("/{gateway}", status_code=204)
-def remove_gateway(gateway: forms.Id, caller: OfOrganisation, with_: With) -> None:
+def remove_gateway(gateway: forms.AGateway, caller: OfOrganisation, with_: With) -> None:
     """Remove it; 409 while it has datastreams. When this answers, it can no longer connect."""
     with_.registry.end_gateway(caller.id, gateway, time.time_ns())
     with_.changed()
@@ -81,7 +81,10 @@ def remove_gateway(gateway: forms.Id, caller: OfOrganisation, with_: With) -> No
 
 @router.get("/{gateway}/rejections")
 def show_rejections(
-    gateway: forms.Id, whose: Whose, with_: With, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+    gateway: forms.AGateway,
+    whose: Whose,
+    with_: With,
+    limit: Annotated[int, Query(ge=1, le=1_000, examples=[10])] = 100,
 ) -> list[forms.Rejection]:
     """The newest refused records, with their reasons."""
     with_.registry.gateway(whose, gateway)

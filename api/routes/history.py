@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api import reading
+from api import forms, reading
 from api.columns import Sheet, sheets
 from api.encode import ENCODERS, Completeness, Encode
 from api.errors import Problem
@@ -35,6 +35,7 @@ router = APIRouter(prefix="/api/v1", tags=["history"])
 PAGE_OF_JSON = (
     100  # the interface's figure; the other formats are for whole exports and have no limit unless one is given
 )
+CURSOR = reading.encode_place(0, Point(1_795_982_400_000_000_000, 0))  # an example
 MOST = 10_000  # likewise
 Format = Literal["json", "ndjson", "csv", "geojson", "parquet", "arrow"]
 
@@ -55,14 +56,20 @@ class Asked:
 
 def asked(
     request: Request,
-    start: Annotated[str | None, Query(description="RFC 3339; counts")] = None,
-    end: Annotated[str | None, Query(description="RFC 3339; does not count")] = None,
-    interval: Annotated[str | None, Query(description="ISO 8601 duration: downsample to it")] = None,
-    statistic: Annotated[Statistic, Query(description="Of each interval")] = "mean",
-    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
-    limit: Annotated[int | None, Query(ge=1, le=MOST)] = None,
-    cursor: Annotated[str | None, Query(description="Where an earlier answer's `next` goes on")] = None,
-    format: Annotated[Format | None, Query(description="Left out: what `Accept` says")] = None,  # noqa: A002 - the interface's name
+    start: Annotated[str | None, Query(description="RFC 3339; counts", examples=["2026-11-22T20:00:00Z"])] = None,
+    end: Annotated[
+        str | None, Query(description="RFC 3339; does not count", examples=["2030-01-01T00:00:00+01:00"])
+    ] = None,
+    interval: Annotated[str | None, Query(description="ISO 8601 duration: downsample to it", examples=["PT5M"])] = None,
+    statistic: Annotated[Statistic, Query(description="Of each interval", examples=["max"])] = "mean",
+    bbox: Annotated[
+        str | None, Query(description="west,south,east,north in degrees", examples=["4.7,45.7,4.9,45.8"])
+    ] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MOST, examples=[1000])] = None,
+    cursor: Annotated[
+        str | None, Query(description="Where an earlier answer's `next` goes on", examples=[CURSOR])
+    ] = None,
+    format: Annotated[Format | None, Query(description="Left out: what `Accept` says", examples=["csv"])] = None,  # noqa: A002 - the interface's name
 ) -> Asked:
     """What all calls for history have in common. Raises Malformed."""
     chosen = format or _accepted(request)
@@ -79,7 +86,7 @@ Query_ = Annotated[Asked, Depends(asked)]
 
 @router.head("/releases/{release}/observations", include_in_schema=False)
 @router.get("/releases/{release}/observations", response_class=StreamingResponse)
-def observations(request: Request, release: str, caller: Anyone, with_: With, query: Query_) -> Response:
+def observations(request: Request, release: forms.ARelease, caller: Anyone, with_: With, query: Query_) -> Response:
     """Observations, oldest first, each as its live message. `complete` says whether it is all that was asked for.
 
     Parquet answers ranges of bytes, so that a reader may take the URL for a file.
@@ -90,7 +97,9 @@ def observations(request: Request, release: str, caller: Anyone, with_: With, qu
 
 @router.head("/offers/{offer}/observations", include_in_schema=False)
 @router.get("/offers/{offer}/observations", response_class=StreamingResponse)
-def observations_of_offer(request: Request, offer: str, caller: Anyone, with_: With, query: Query_) -> Response:
+def observations_of_offer(
+    request: Request, offer: forms.AnOffer, caller: Anyone, with_: With, query: Query_
+) -> Response:
     """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
     found = with_.registry.offer(offer)
     reader = _Reader(with_, caller, found, with_.permit(caller, found))
@@ -98,7 +107,7 @@ def observations_of_offer(request: Request, offer: str, caller: Anyone, with_: W
 
 
 @router.get("/releases/{release}/latest")
-def latest(release: str, caller: Anyone, with_: With) -> Response:
+def latest(release: forms.ARelease, caller: Anyone, with_: With) -> Response:
     """The newest observation that was released."""
     found, offer = with_.registry.release(release)
     with_.permit(caller, offer)

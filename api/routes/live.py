@@ -17,7 +17,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from api import reading
+from api import forms, reading
 from api.errors import Problem
 from api.hub import Hub, Listener
 from api.services import Anyone, Services, With
@@ -39,10 +39,16 @@ SETTLE_S = 5.0  # how long to wait for history to reach what was heard
 @router.get("/releases/{release}/live", response_class=StreamingResponse)
 def live(
     request: Request,
-    release: str,
+    release: forms.ARelease,
     caller: Anyone,
     with_: With,
-    last_event_id: Annotated[str | None, Header(description="Goes on after this event")] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(
+            description="Goes on after this event",
+            examples=[reading.encode_cursor(Point(1_795_982_400_000_000_000, 0))],
+        ),
+    ] = None,
 ) -> StreamingResponse:
     """A release as it comes: the last value at once, then every new one."""
     found, offer = with_.registry.release(release)
@@ -58,7 +64,10 @@ def live_of_several(
     request: Request,
     caller: Anyone,
     with_: With,
-    release: Annotated[list[str] | None, Query(description="Which; left out: all that you may read")] = None,
+    release: Annotated[
+        list[str] | None,
+        Query(description="Which; left out: all that you may read", examples=[["release-52f3c6a39d08d50140bd"]]),
+    ] = None,
 ) -> StreamingResponse:
     """Several releases in one stream; each event's `event` is its release's id."""
     stream = _Stream(with_, request.app.state.hub, caller, several=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from api import forms
 from api.errors import forbidden
@@ -46,19 +47,21 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
 
 
 @router.get("")
-def list_offers(with_: With, paged: Paged, organisation: forms.Id | None = None) -> list[forms.OfferShown]:
+def list_offers(
+    with_: With, paged: Paged, organisation: Annotated[forms.Id | None, Query(examples=["air-lyon"])] = None
+) -> list[forms.OfferShown]:
     """What is offered, by all or by one organisation. Public."""
     return [_shown(one) for one in paged.cut(with_.registry.offers(paged.page, organisation), lambda one: one.id)]
 
 
 @router.get("/{offer}")
-def show_offer(offer: forms.Id, with_: With) -> forms.OfferShown:
+def show_offer(offer: forms.AnOffer, with_: With) -> forms.OfferShown:
     """One offer, also when it was withdrawn. Public."""
     return _shown(with_.registry.offer(offer))
 
 
 @router.delete("/{offer}", status_code=204)
-def withdraw_offer(offer: forms.Id, body: forms.Reason, caller: OfOrganisation, with_: With) -> None:
+def withdraw_offer(offer: forms.AnOffer, body: forms.Reason, caller: OfOrganisation, with_: With) -> None:
     """Withdraw an offer of yours with all its agreements, and erase what no other offer shows. When this answers, live and
     history have stopped.
     """

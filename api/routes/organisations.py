@@ -35,14 +35,14 @@ def list_organisations(with_: With, paged: Paged) -> list[forms.OrganisationShow
 
 
 @router.get("/{organisation}")
-def show_organisation(organisation: forms.Id, with_: With) -> forms.OrganisationShown:
+def show_organisation(organisation: forms.AnOrganisation, with_: With) -> forms.OrganisationShown:
     """One organisation. Public."""
     return _shown(with_.registry.organisation(organisation))
 
 
 @router.patch("/{organisation}")
 def change_organisation(
-    organisation: forms.Id, body: forms.ChangedOrganisation, caller: Known, with_: With
+    organisation: forms.AnOrganisation, body: forms.ChangedOrganisation, caller: Known, with_: With
 ) -> forms.OrganisationShown:
     """Describe it anew, as the organisation itself or the operator. What is left out stays."""
     _itself(caller, organisation)
@@ -53,7 +53,7 @@ def change_organisation(
 
 
 @router.delete("/{organisation}", status_code=204)
-def remove_organisation(organisation: forms.Id, caller: Known, with_: With) -> None:
+def remove_organisation(organisation: forms.AnOrganisation, caller: Known, with_: With) -> None:
     """Remove it, its contact and its key; 409 while it has gateways, applications or offers."""
     _itself(caller, organisation)
     with_.registry.end_organisation(organisation, time.time_ns())
@@ -61,14 +61,14 @@ def remove_organisation(organisation: forms.Id, caller: Known, with_: With) -> N
 
 
 @router.put("/{organisation}/suspension", status_code=204)
-def suspend_organisation(organisation: forms.Id, body: forms.Reason, _: Operator, with_: With) -> None:
+def suspend_organisation(organisation: forms.AnOrganisation, body: forms.Reason, _: Operator, with_: With) -> None:
     """Stop everything of it: its keys, its gateways, its applications and its offers. When this answers, they have stopped."""
     with_.registry.suspend_organisation(organisation, body.reason, time.time_ns())
     with_.changed()
 
 
 @router.delete("/{organisation}/suspension", status_code=204)
-def resume_organisation(organisation: forms.Id, _: Operator, with_: With) -> None:
+def resume_organisation(organisation: forms.AnOrganisation, _: Operator, with_: With) -> None:
     """Let it go on as it was."""
     with_.registry.suspend_organisation(organisation, None, time.time_ns())
     with_.changed()

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.catalogue import catalogue
 from api.errors import document
-from api.paging import link_next
+from api.paging import MOST, link_next
 from api.services import Operator, With
 from broker.control import Ready
 from broker.errors import Unavailable
@@ -51,8 +51,8 @@ def ledger(
     request: Request,
     response: Response,
     with_: With,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
-    after: Annotated[int, Query(ge=0, description="The seq of the last entry that you have")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST, examples=[1000])] = 100,
+    after: Annotated[int, Query(ge=0, description="The seq of the last entry that you have", examples=[1])] = 0,
 ) -> list[dict[str, Any]]:
     """The public record, oldest first. Each entry carries the hash of the one before."""
     entries: list[EntryFields] = with_.registry.ledger(after, limit)

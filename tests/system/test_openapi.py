@@ -1,0 +1,123 @@
+"""Every call of `/openapi.json` has an example, and each example is sent to a running broker and does what it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.publisher import Device
+from tests.servers import Mitoyen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+BEFORE = [
+    "post organisations", "post gateways", "post datastreams", "post offers", "post applications", "post agreements",
+]  # fmt: skip
+AFTER = [
+    "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "delete agreements/{agreement}",
+    "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",
+    "delete organisations/{organisation}",
+]  # fmt: skip
+"""The order in which things are made and ended; all other calls come between."""
+BY_OPERATOR = ("post organisations", "put organisations", "delete organisations", "get /metrics")
+BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live")
+STREAMS = ("get releases/{release}/live", "get live")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation of the description."""
+
+    method: str
+    path: str
+    described: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path.removeprefix('/api/v1/')}"
+
+    def parameters(self, place: str) -> dict[str, Any]:
+        """The example of each."""
+        wanted = [one for one in self.described.get("parameters", []) if one["in"] == place]
+        return {one["name"]: one["schema"]["examples"][0] for one in wanted}
+
+
+class Example:
+    """A broker that gets the examples, and what it answered that others need."""
+
+    def __init__(self, broker: Mitoyen) -> None:
+        self.broker = broker
+        self.description = json.loads(broker.text(None, "/openapi.json"))
+        self.keys: dict[str, str | None] = {"operator": broker.operator_key}
+        self.agreement = ""
+
+    def calls(self) -> list[Call]:
+        paths = self.description["paths"].items()
+        found = {c.name: c for c in (Call(m, path, d) for path, of in paths for m, d in of.items())}
+        between = sorted(found.keys() - {*BEFORE, *AFTER})
+        return [found[name] for name in (*BEFORE, *between, *AFTER)]
+
+    def send(self, call: Call, query: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+        path = call.path.format(**{**call.parameters("path"), "agreement": self.agreement})
+        with self.broker.client(self._key(call)) as client:
+            request = client.build_request(call.method, path, params=query, json=self._body(call), headers=headers)
+            answer = client.send(request, stream=call.name in STREAMS)
+            if call.name in STREAMS:
+                answer.close()
+            return answer
+
+    def learn(self, call: Call, answer: httpx.Response) -> None:
+        """Note keys and ids that are given once."""
+        if call.name == "post organisations":
+            self.keys["organisation"] = answer.json()["key"]
+        elif call.name == "post applications":
+            self.keys["application"] = answer.json()["key"]
+        elif call.name == "post agreements":
+            self.agreement = answer.json()["id"]
+        elif call.name == "post gateways":
+            self.mqtt = answer.json()["mqtt"]
+
+    def _key(self, call: Call) -> str | None:
+        if "security" not in call.described:
+            return None
+        if call.name.startswith(BY_OPERATOR):
+            return self.keys["operator"]
+        return self.keys["application" if call.name.startswith(BY_APPLICATION) else "organisation"]
+
+    def _body(self, call: Call) -> Any:
+        if "requestBody" not in call.described:
+            return None
+        schema = call.described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        return self.description["components"]["schemas"][schema.rpartition("/")[2]]["examples"][0]
+
+
+@pytest.fixture
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    with Mitoyen(tmp_path_factory.mktemp("openapi")) as broker:
+        yield Example(broker)
+
+
+def test_every_example_of_the_description_is_accepted_by_the_broker(example: Example) -> None:
+    sent = 0
+    for call in example.calls():
+        queries = [{name: value} for name, value in call.parameters("query").items()]
+        headers = [{name: value} for name, value in call.parameters("header").items()]
+        for query, header in [({}, {}), *((q, {}) for q in queries), *(({}, h) for h in headers)]:
+            answer = example.send(call, query, header)
+            expected = min(code for code in call.described["responses"])
+            assert str(answer.status_code) == expected, (call.name, query, answer.status_code)
+            sent += 1
+            example.learn(call, answer)
+        if call.name == "post offers":
+            with Device(example.mqtt) as device:
+                record = {"time": "2026-11-23T08:00:00Z", "value": 12.3}
+                device.publish("pm25-roof-1", [json.dumps(record)])
+                device.await_answers(1)
+            example.broker.await_metric("mitoyen_records_released_total", lambda released: released > 0)
+    assert sent > len(example.calls())
