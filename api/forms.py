@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from broker import times
 from broker.errors import Malformed
@@ -42,7 +42,7 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _example(**body: object) -> ConfigDict:
+def _example(**body: JsonValue) -> ConfigDict:
     """A body as the tests send it, shown with the call."""
     return ConfigDict(json_schema_extra={"examples": [body]})
 

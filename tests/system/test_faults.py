@@ -40,6 +40,7 @@ def set_up(broker: Mitoyen) -> tuple[Owner, Reader, str]:
     return owner, reader, offer["releases"][0]["id"]
 
 
+@pytest.mark.timeout(600)  # supervised parts wait up to 5 s before they start when they die again and again
 @pytest.mark.parametrize(
     ("messages", "kills"), [(6_000, 4), pytest.param(60_000, 20, marks=pytest.mark.long)], ids=["short", "long"]
 )
