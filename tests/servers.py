@@ -248,6 +248,10 @@ class Mitoyen(Server):
         """Wait until this holds of a metric that has no labels."""
         _await(lambda: holds(self.metric(name)), f"{name} is {self.metric(name)}")
 
+    def await_that(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Wait until something holds that it causes."""
+        _await(holds, otherwise)
+
     def metric(self, name: str) -> float:
         """A metric's value, all its labels added up; 0 if there is none."""
         lines = self.text(self.operator_key, "/metrics").splitlines()
