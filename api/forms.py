@@ -91,6 +91,13 @@ class OrganisationShown(BaseModel):
     suspended: str | None = Field(description="Why the operator suspended it; null if it is not.")
 
 
+class AlsoAt(BaseModel):
+    """Another place where MQTT is spoken."""
+
+    url: str = Field(description="mqtts, ws or wss.")
+    certificate: bool = Field(description="Whether a client certificate is asked for as well.")
+
+
 class Mqtt(BaseModel):
     host: str
     port: int
@@ -99,6 +106,7 @@ class Mqtt(BaseModel):
     client_id_prefix: str = Field(
         description="Begin your client ids with it: nobody who can't guess it takes over your session."
     )
+    also: list[AlsoAt] = Field(description="Over TLS or WebSockets, where the operator offers it.")
 
 
 class GatewayMqtt(Mqtt):

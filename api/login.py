@@ -7,7 +7,20 @@ from api.services import Services, client_prefix
 
 
 def login(with_: Services, username: str, password: str) -> forms.Mqtt:
-    host, port = with_.mqtt
+    plain = with_.listeners[0]
     return forms.Mqtt(
-        host=host, port=port, username=username, password=password, client_id_prefix=client_prefix(username, password)
+        host=with_.mqtt_host or plain.host,
+        port=plain.port,
+        username=username,
+        password=password,
+        client_id_prefix=client_prefix(username, password),
+        also=[
+            forms.AlsoAt(
+                url=f"{_SCHEMES[one.kind]}://{with_.mqtt_host or one.host}:{one.port}", certificate=one.kind == "mtls"
+            )
+            for one in with_.listeners[1:]
+        ],
     )
+
+
+_SCHEMES = {"mqtts": "mqtts", "mtls": "mqtts", "ws": "ws", "wss": "wss"}

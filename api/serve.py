@@ -45,7 +45,8 @@ def app(settings: Settings) -> FastAPI:
         released=released(settings, home),
         control=Control(home.socket),
         keeper_state=home.keeper_state,
-        mqtt=settings.mqtt_address,
+        mqtt_host=settings.mqtt_host,
+        listeners=settings.listeners,
         silent_after=settings.silent_after_ns,
     )
     hub = Hub()

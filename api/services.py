@@ -21,6 +21,7 @@ from broker.errors import Malformed, Unavailable
 from broker.keeper import state
 from broker.model import Caller, Offer
 from broker.registry.registry import Registry
+from broker.settings import Listener
 from broker.store.protocol import Store
 
 
@@ -32,8 +33,10 @@ class Services:
     released: Store
     control: Control
     keeper_state: Path
-    mqtt: tuple[str, int]
-    """Where applications and gateways connect."""
+    mqtt_host: str | None
+    """The name that they are told, if it is another than what is listened on."""
+    listeners: tuple[Listener, ...]
+    """Where applications and gateways connect, the plain one first."""
     silent_after: int
     """How long (ns) a gateway may say nothing."""
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))

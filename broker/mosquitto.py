@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import string
 import time
 from collections.abc import Iterable
@@ -17,9 +18,10 @@ import structlog
 
 from broker import authorisation
 from broker.authorisation import Policy
-from broker.errors import Unavailable
+from broker.errors import Malformed, Unavailable
 from broker.model import MqttAccount
 from broker.secrets import write_private
+from broker.settings import Listener, Settings
 
 log = structlog.get_logger()
 
@@ -42,24 +44,57 @@ def plugin() -> Path:
     raise Unavailable(f"{PLUGIN} is not installed: it comes with Mosquitto 2 (Debian's package mosquitto)")
 
 
-def write(
-    folder: Path, address: tuple[str, int], queue_bytes: int, policy: Policy, accounts: Iterable[MqttAccount]
-) -> Path:
-    """Write configuration and access rules; returns the configuration's path."""
-    host, port = address
+def write(folder: Path, settings: Settings, policy: Policy, accounts: Iterable[MqttAccount]) -> Path:
+    """Write configuration and access rules; returns the configuration's path. Raises Malformed."""
+    check_tls(settings)
     values = {
-        "host": host,
-        "port": port,
+        "listeners": "\n".join(_listener(listener, settings) for listener in settings.listeners),
         "home": folder,
         "user": getpass.getuser(),
         "plugin": plugin(),
-        "queue_bytes": queue_bytes,
+        "queue_bytes": settings.queue_mb << 20,
     }
     path = folder / "mosquitto.conf"
     path.write_text(string.Template(configuration().read_text()).substitute(values))
     rules = authorisation.document(policy, accounts)
     write_private(folder / "dynamic-security.json", json.dumps(rules).encode())
     return path
+
+
+def check_tls(settings: Settings) -> None:
+    """Whether what TLS needs is there and fits together, before anything is started. Raises Malformed."""
+    secured = [listener for listener in settings.listeners if listener.tls]
+    if not secured:
+        return
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise Malformed(
+            "TLS needs MITOYEN_TLS_CERTIFICATE and MITOYEN_TLS_KEY; for a trial, `mitoyen certificates` makes them"
+        )
+    if any(listener.kind == "mtls" for listener in secured) and settings.tls_client_ca is None:
+        raise Malformed("client certificates are checked against MITOYEN_TLS_CLIENT_CA: name it")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        server.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise Malformed(
+            f"{settings.tls_certificate}, {settings.tls_key}: no certificate and its key in PEM: {error}"
+        ) from error
+    if settings.tls_client_ca is not None:
+        try:
+            server.load_verify_locations(settings.tls_client_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise Malformed(f"{settings.tls_client_ca}: no certificates of authorities in PEM: {error}") from error
+
+
+def _listener(listener: Listener, settings: Settings) -> str:
+    lines = [f"listener {listener.port} {listener.host}"]
+    if listener.websockets:
+        lines.append("protocol websockets")
+    if listener.tls:
+        lines += [f"certfile {settings.tls_certificate}", f"keyfile {settings.tls_key}", "tls_version tlsv1.2"]
+    if listener.kind == "mtls":
+        lines += [f"cafile {settings.tls_client_ca}", "require_certificate true"]
+    return "\n".join(lines)
 
 
 def end_left_over(folder: Path) -> bool:
@@ -89,10 +124,12 @@ def left_over(folder: Path) -> int | None:
     return pid if str(folder / "mosquitto.conf").encode() in command and state != "Z" else None
 
 
-async def start(program: str, conf: Path, address: tuple[str, int]) -> asyncio.subprocess.Process:
+async def start(program: str, conf: Path, listeners: Iterable[Listener]) -> asyncio.subprocess.Process:
     """Start Mosquitto and wait until it answers. Raises Unavailable with what it said if it does not."""
-    if _answers(address):
-        raise Unavailable(f"something else listens at {address[0]}:{address[1]} already: choose another --mqtt")
+    waiting = {(listener.host, listener.port) for listener in listeners}
+    for host, port in waiting:
+        if _answers((host, port)):
+            raise Unavailable(f"something else listens at {host}:{port} already: choose another address for MQTT")
     with (conf.parent / "mosquitto.log").open("ab") as output:
         output.truncate(0)
         try:
@@ -109,7 +146,7 @@ async def start(program: str, conf: Path, address: tuple[str, int]) -> asyncio.s
         except FileNotFoundError as error:
             raise Unavailable(f"{program} is not installed (Debian's package mosquitto)") from error
     end = time.monotonic() + PATIENCE_S
-    while not _answers(address):
+    while waiting := {address for address in waiting if not _answers(address)}:
         if child.returncode is not None or time.monotonic() > end:
             said = (conf.parent / "mosquitto.log").read_text(errors="replace")[-500:]
             raise Unavailable(f"Mosquitto did not start: {said}")

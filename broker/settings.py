@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -52,6 +52,23 @@ Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
 
 
+class Listener(NamedTuple):
+    """A place where Mosquitto listens."""
+
+    kind: str
+    """mqtt, mqtts, mtls, ws or wss."""
+    host: str
+    port: int
+
+    @property
+    def tls(self) -> bool:
+        return self.kind in ("mqtts", "mtls", "wss")
+
+    @property
+    def websockets(self) -> bool:
+        return self.kind in ("ws", "wss")
+
+
 class Settings(BaseSettings):
     """One per process, passed down as plain values."""
 
@@ -61,6 +78,22 @@ class Settings(BaseSettings):
     """Everything that is kept lies here."""
     http: Address = "127.0.0.1:8080"
     mqtt: Address = "127.0.0.1:1883"
+    mqtts: Address | None = None
+    """Further places where Mosquitto listens: MQTT over TLS,"""
+    mqtt_mtls: Address | None = None
+    """over TLS for those alone who show a certificate of `tls_client_ca`, besides name and password,"""
+    mqtt_ws: Address | None = None
+    """over WebSockets,"""
+    mqtt_wss: Address | None = None
+    """over WebSockets and TLS."""
+    tls_certificate: Path | None = None
+    """The server's certificate with its chain, in PEM, for all of them;"""
+    tls_key: Path | None = None
+    """its key;"""
+    tls_client_ca: Path | None = None
+    """the authorities whose certificates gateways show."""
+    mqtt_host: str | None = None
+    """The name that gateways and applications are told to connect to; left out: what is listened on."""
     store: Annotated[str, AfterValidator(_store)] = "sqlite"
     registry: Annotated[str, AfterValidator(_registry)] | None = None
     """A PostgreSQL URL; SQLite in the home if it is left out."""
@@ -121,6 +154,18 @@ class Settings(BaseSettings):
     @property
     def mqtt_address(self) -> tuple[str, int]:
         return split(self.mqtt)
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """All places where Mosquitto listens, the plain one first."""
+        named = {
+            "mqtt": self.mqtt,
+            "mqtts": self.mqtts,
+            "mtls": self.mqtt_mtls,
+            "ws": self.mqtt_ws,
+            "wss": self.mqtt_wss,
+        }
+        return tuple(Listener(kind, *split(address)) for kind, address in named.items() if address is not None)
 
     @property
     def http_address(self) -> tuple[str, int]:

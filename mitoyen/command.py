@@ -20,6 +20,7 @@ from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.registry.ledger import Broken, verify
 from broker.settings import Settings
+from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
@@ -51,11 +52,26 @@ def up(
     mqtt: Annotated[str, typer.Option(envvar="MITOYEN_MQTT", help="Where Mosquitto listens.")] = "127.0.0.1:1883",
     store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
     registry: RegistryOption = None,
+    mqtts: Annotated[str | None, typer.Option(envvar="MITOYEN_MQTTS", help="HOST:PORT for MQTT over TLS.")] = None,
+    mqtt_mtls: Annotated[
+        str | None,
+        typer.Option(envvar="MITOYEN_MQTT_MTLS", help="HOST:PORT for TLS where gateways show a certificate as well."),
+    ] = None,
+    mqtt_ws: Annotated[
+        str | None, typer.Option(envvar="MITOYEN_MQTT_WS", help="HOST:PORT for MQTT over WebSockets.")
+    ] = None,
+    mqtt_wss: Annotated[
+        str | None, typer.Option(envvar="MITOYEN_MQTT_WSS", help="HOST:PORT for WebSockets over TLS.")
+    ] = None,
 ) -> None:
-    """Run the broker until SIGTERM. Every setting is also an environment variable MITOYEN_…"""
+    """Run the broker until SIGTERM. Every setting is also an environment variable MITOYEN_…
+
+    TLS needs MITOYEN_TLS_CERTIFICATE and MITOYEN_TLS_KEY, and client certificates MITOYEN_TLS_CLIENT_CA.
+    """
     configure()
+    listeners = {"mqtt": mqtt, "mqtts": mqtts, "mqtt_mtls": mqtt_mtls, "mqtt_ws": mqtt_ws, "mqtt_wss": mqtt_wss}
     try:
-        settings = Settings.read(home=home, http=http, mqtt=mqtt, store=store, registry=registry)
+        settings = Settings.read(home=home, http=http, store=store, registry=registry, **listeners)
         asyncio.run(supervise(settings))
     except (MitoyenError, ValidationError) as error:
         raise _failed(error) from error
@@ -114,6 +130,26 @@ def demo(
     typer.echo(json.dumps(asdict(summary)))
     if seconds is not None and not summary.holds:
         raise typer.Exit(1)
+
+
+@app.command()
+def certificates(
+    out: Annotated[Path, typer.Option(help="The folder that they are written to.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address of the server; localhost is always one. Repeatable.")
+    ] = None,
+    client: Annotated[
+        list[str] | None, typer.Option(help="A gateway that gets a certificate of its own. Repeatable.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=397, help="How long they hold.")] = 90,
+) -> None:
+    """Make certificates for a trial of TLS: an authority, the server's, and clients'. For anything else get real ones."""
+    try:
+        made = certificates_.make(out, host or [], client or [], days)
+    except MitoyenError as error:
+        raise _failed(error) from error
+    typer.echo("\n".join(str(path) for path in made))
+    _say("For trials alone: whoever has this folder can pass for your server.")
 
 
 @ledger.command("verify")

@@ -68,6 +68,7 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
 
 def prepare(settings: Settings, home: Home) -> None:
     """Everything that must be there before the parts start: schema, operator's key, databases, settings for the parts."""
+    mosquitto.check_tls(settings)
     mosquitto.end_left_over(home.mosquitto)
     shutil.rmtree(home.metrics)
     home.make()
@@ -142,10 +143,10 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
         accounts += [gateway.account for gateway in snapshot.gateways]
         accounts += [application.account for application in snapshot.applications]
         policy = authorisation.policy(snapshot, time.time_ns())
-        return mosquitto.write(home.mosquitto, settings.mqtt_address, settings.queue_mb << 20, policy, accounts)
+        return mosquitto.write(home.mosquitto, settings, policy, accounts)
 
     conf = await asyncio.to_thread(write)
-    return await mosquitto.start(settings.mosquitto, conf, settings.mqtt_address)
+    return await mosquitto.start(settings.mosquitto, conf, settings.listeners)
 
 
 async def _python(part: str, home: Home) -> asyncio.subprocess.Process:

@@ -9,6 +9,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
 ANSWER_S = 30.0
@@ -17,11 +18,24 @@ ANSWER_S = 30.0
 class Client:
     """`login`: what the broker answered when the account was made. Raises PermissionError if it is not let in."""
 
-    def __init__(self, login: Mapping[str, Any], name: str, *, will: tuple[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        login: Mapping[str, Any],
+        name: str,
+        *,
+        will: tuple[str, bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
+        websockets: bool = False,
+    ) -> None:
         self._login = login
         self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=login["client_id_prefix"] + name, protocol=paho.MQTTv5
+            CallbackAPIVersion.VERSION2,
+            client_id=login["client_id_prefix"] + name,
+            protocol=paho.MQTTv5,
+            transport="websockets" if websockets else "tcp",
         )
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.username_pw_set(login["username"], login["password"])
         if will is not None:
             self._client.will_set(*will, qos=1)

@@ -21,10 +21,8 @@ AGAIN_S = 2.0  # a receipt takes milliseconds; after this long it won't come
 class Device(Client):
     """A gateway's connection."""
 
-    def __init__(
-        self, login: Mapping[str, Any], *, in_flight: int = 100, will: tuple[str, bytes] | None = None
-    ) -> None:
-        super().__init__(login, "device", will=will)
+    def __init__(self, login: Mapping[str, Any], *, in_flight: int = 100, **more: Any) -> None:
+        super().__init__(login, "device", **more)
         self._client.max_inflight_messages_set(in_flight)
         self._client.max_queued_messages_set(0)
         self._client.on_publish = self._published

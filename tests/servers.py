@@ -199,7 +199,8 @@ class Mitoyen(Server):
         with self.client(key) as client:
             return client.get(path).raise_for_status().text
 
-    def run_command(self, *arguments: str) -> str:
+    @staticmethod
+    def run_command(*arguments: str) -> str:
         """What `mitoyen` prints for these. Raises subprocess.CalledProcessError."""
         mitoyen = str(Path(sys.executable).with_name("mitoyen"))
         return subprocess.run([mitoyen, *arguments], check=True, capture_output=True, text=True).stdout

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Subscriber(Client):
     """An application's connection."""
 
-    def __init__(self, login: Mapping[str, Any], name: str = "subscriber") -> None:
-        super().__init__(login, name)
+    def __init__(self, login: Mapping[str, Any], name: str = "subscriber", **more: Any) -> None:
+        super().__init__(login, name, **more)
         self.messages: list[tuple[str, Any]] = []
         """(topic, what the payload says), as they came."""
         self._client.on_message = self._heard

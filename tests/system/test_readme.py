@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
 ANSWER_S = 10.0
+LOGIN = ("host", "port", "username", "password", "client_id_prefix")
 
 
 async def test_the_subscriber_hears_and_the_query_finds_what_was_published(
@@ -29,7 +30,7 @@ async def test_the_subscriber_hears_and_the_query_finds_what_was_published(
     reader.agree(offer["id"])
     told: dict[str, Any] = {}
     exec(compile(subscriber, "README.md", "exec"), told)
-    listening = asyncio.create_task(told["main"](**reader.mqtt))
+    listening = asyncio.create_task(told["main"](**{name: reader.mqtt[name] for name in LOGIN}))
     heard = ""
     with Device(owner.mqtt) as device:
         async with asyncio.timeout(ANSWER_S):
