@@ -1,23 +1,26 @@
 """What one gateway has to send by now, as MQTT messages. No sockets and no clock: the time is an argument.
 
 A feed is a position in time, not a queue. The city's readings follow from the time alone, so after an outage
-of any length nothing is missing and nothing had to be kept; what is due is handed out in slices that fit in
-memory.
+of any length nothing is missing and nothing had to be kept, but for the few records that a fault holds back;
+what is due is handed out in slices that fit in memory.
 """
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from broker.times import SECOND
 from broker.times import text as time_text
+from simulators.faults import FAULTS, VERDICTS, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simulators.city import City, Payload, Sensor
+    from simulators.faults import Departure, Faulty
     from simulators.recording import Record
 
 PACK = 50
@@ -117,15 +120,30 @@ class Feed:
     """All that one gateway sends: its sensors of the city and its recordings."""
 
     def __init__(
-        self, prefix: str, city: City, sensors: Sequence[Sensor], tapes: Sequence[Tape], *, position_ns: int
+        self,
+        prefix: str,
+        city: City,
+        sensors: Sequence[Sensor],
+        tapes: Sequence[Tape],
+        *,
+        position_ns: int,
+        faulty: Faulty | None = None,
     ) -> None:
-        """`prefix` is the topic without the datastream; readings from `position_ns` on are sent."""
+        """`prefix` is the topic without the datastream; readings from `position_ns` on are sent, by way of `faulty`."""
         self._prefix = prefix
         self._city = city
         self._sensors = sensors
         self._tapes = tapes
         self.position_ns = position_ns
         """Simulated time before which every reading was handed out."""
+        self.begun_ns = position_ns
+        self._faulty = faulty
+        self._held: dict[str, list[Departure]] = {}
+        """By sensor, what was read and leaves later."""
+        self.verdicts: Counter[str] = Counter(dict.fromkeys(VERDICTS, 0) if faulty else {})
+        """What the broker has to do with the records that were handed out."""
+        self.faults: Counter[str] = Counter(dict.fromkeys(FAULTS, 0) if faulty else {})
+        """The records that each fault was done to, those included that it keeps from leaving."""
 
     @property
     def ended(self) -> bool:
@@ -145,15 +163,35 @@ class Feed:
         messages: list[Message] = []
         if end > begin:
             for sensor in self._sensors:
-                messages += self._packed(sensor.id, list(self._city.readings(sensor, begin, end)))
+                if self._faulty is None:
+                    messages += self._packed(sensor.id, map(written, self._city.readings(sensor, begin, end)))
+                else:
+                    messages += self._leaving(sensor, self._faulty.departures(sensor, begin, end), end, now_ns)
             self.position_ns = end
         for tape in self._tapes:
-            messages += self._packed(tape.datastream, tape.due(now_ns))
+            played = tape.due(now_ns)
+            messages += self._packed(tape.datastream, map(written, played))
+            if self._faulty is not None:
+                self.verdicts["good"] += len(played)
         return messages
 
-    def _packed(self, datastream: str, payloads: list[Payload]) -> Iterator[Message]:
-        for first in range(0, len(payloads), PACK):
-            pack = payloads[first : first + PACK]
-            body = pack[0] if len(pack) == 1 else pack
-            encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-            yield Message(f"{self._prefix}/{datastream}", encoded, len(pack))
+    def _leaving(self, sensor: Sensor, departures: Iterable[Departure], end_ns: int, now_ns: int) -> Iterator[Message]:
+        """What leaves before `end_ns`, in that order; the rest is held."""
+        waiting = [*self._held.pop(sensor.id, ()), *departures]
+        self._held[sensor.id] = [one for one in waiting if one.at_ns >= end_ns]
+        leaving = sorted((one for one in waiting if one.at_ns < end_ns), key=attrgetter("at_ns"))
+        sent = [one for one in leaving if one.text is not None]
+        self.faults.update(fault for one in leaving for fault in one.faults)
+        self.verdicts.update(one.verdict(now_ns) for one in sent)
+        yield from self._packed(sensor.id, [one.text for one in sent if not one.alone])
+        for one in sent:
+            if one.alone:
+                yield from self._packed(one.datastream, [one.text])
+
+    def _packed(self, datastream: str, records: Iterable[str]) -> Iterator[Message]:
+        """`records`: as JSON."""
+        rest = list(records)
+        for first in range(0, len(rest), PACK):
+            pack = rest[first : first + PACK]
+            body = pack[0] if len(pack) == 1 else f"[{','.join(pack)}]"
+            yield Message(f"{self._prefix}/{datastream}", body.encode(), len(pack))

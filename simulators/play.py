@@ -12,8 +12,8 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import aiomqtt
@@ -22,11 +22,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from broker.errors import MitoyenError, Refused
 from broker.times import SECOND
 from simulators.city import City
+from simulators.faults import Faulty
 from simulators.feed import Clock, Feed, Message, Tape
 from simulators.simulation import carry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from paho.mqtt.client import Client as PahoClient
     from paho.mqtt.properties import Properties
@@ -42,7 +43,7 @@ _PROGRESS_S = 0.5  # an eye reads no faster
 _BACKOFF_S = (0.1, 5.0)  # first and longest wait; a broker restarts within seconds
 _WRONG_CREDENTIALS = (0x84, 0x85, 0x86, 0x87, 0x8A)
 """MQTT 5, 3.2.2.2: version, client id, password, rights, banned."""
-_LAST_WORDS_S = 10.0  # after the end, for what was due before it
+_LAST_WORDS_S = 10.0  # after the end, for what was due before it, unless the caller has more patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,12 @@ class Tally:
     """Due but not acknowledged yet."""
     simulated_ns: int = 0
     """The city's time up to which everything was handed to the connection."""
+    begun_ns: int = 0
+    """The city's time from which on it was."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    """What the broker has to do with the records handed to the connection; empty if no faults are wanted."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """The records that each fault was done to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +97,40 @@ class Played:
     def refused_messages(self) -> int:
         return sum(tally.refused_messages for tally in self.gateways.values())
 
+    @property
+    def verdicts(self) -> dict[str, int]:
+        return _added(tally.verdicts for tally in self.gateways.values())
+
+    @property
+    def faults(self) -> dict[str, int]:
+        return _added(tally.faults for tally in self.gateways.values())
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What it came to, in records; what should have become of them is told if faults were wanted."""
+        told: dict[str, object] = {"sent": self.sent_records, "acknowledged": self.acknowledged_records}
+        return {**told, "verdicts": self.verdicts, "faults": self.faults} if self.verdicts else told
+
 
 Progress: TypeAlias = "Callable[[Played], None]"
 _E = TypeVar("_E", bound=BaseException)
 
 
-async def play(simulation: Simulation, *, until: float | None = None, on_progress: Progress | None = None) -> Played:
+async def play(
+    simulation: Simulation,
+    *,
+    until: float | None = None,
+    last_words_s: float = _LAST_WORDS_S,
+    on_progress: Progress | None = None,
+) -> Played:
     """Plays until the real time `until` (seconds since 1970, as `time.time()`) or until all is sent.
 
-    `on_progress` is called twice a second and at the end. What was due at the end is still sent, for ten
-    seconds at most; what then lacks an acknowledgement is in `pending_messages`. Raises Refused when the
+    `on_progress` is called twice a second and at the end. What was due at the end is still sent, for
+    `last_words_s` at most; what then lacks an acknowledgement is in `pending_messages`. Raises Refused when the
     broker does not accept a gateway's credentials at its first connection, and Malformed when a recording
     turns out to be broken or the simulation cannot be played. Cancelling it disconnects every gateway.
     """
-    lines = _lines(simulation, time.time_ns())
+    lines = _lines(simulation, time.time_ns(), int(last_words_s * SECOND))
     until_ns = None if until is None else int(until * SECOND)
     broken: MitoyenError | None = None
     try:
@@ -125,11 +152,12 @@ async def play(simulation: Simulation, *, until: float | None = None, on_progres
 class _Line:
     """One gateway's connection, kept up."""
 
-    def __init__(self, gateway: Gateway, feed: Feed, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, feed: Feed, clock: Clock, last_words_ns: int) -> None:
         self._gateway = gateway
         self._password = gateway.mqtt.secret()
         self._feed = feed
         self._clock = clock
+        self._last_words_ns = last_words_ns
         self._todo: deque[Message] = deque()
         self._flying: dict[int, Message] = {}
         """Sent and not acknowledged, in the order of sending."""
@@ -151,6 +179,9 @@ class _Line:
             refused_messages=self._refused_messages,
             pending_messages=len(self._todo) + len(self._flying),
             simulated_ns=self._feed.position_ns,
+            begun_ns=self._feed.begun_ns,
+            verdicts=dict(self._feed.verdicts),
+            faults=dict(self._feed.faults),
         )
 
     async def run(self, until_ns: int | None) -> None:
@@ -162,7 +193,7 @@ class _Line:
                 await self._session(until_ns)
             except* aiomqtt.MqttError as errors:
                 lost = _leaf(errors)
-            if lost is None or _over(until_ns):
+            if lost is None or self._over(until_ns):
                 return
             self._explain(lost)
             if self._acknowledged_messages > reached:  # it worked: short waits again
@@ -204,7 +235,7 @@ class _Line:
             if not self._todo:
                 self._todo.extend(self._feed.due(simulated_ns, now_ns))
             await self._send(connection)
-            if self._feed.behind(simulated_ns, now_ns) and not _over(until_ns):
+            if self._feed.behind(simulated_ns, now_ns) and not self._over(until_ns):
                 continue
             if self._feed.ended or now_ns == until_ns:
                 return
@@ -229,6 +260,9 @@ class _Line:
             self._acknowledged_messages += 1
             self._acknowledged_records += message.records
             self._note_refusals(connection)
+
+    def _over(self, until_ns: int | None) -> bool:
+        return until_ns is not None and time.time_ns() >= until_ns + self._last_words_ns
 
     def _note_refusals(self, connection: _Connection) -> None:
         if not connection.refusals:
@@ -277,7 +311,14 @@ def _played(lines: Mapping[str, _Line]) -> Played:
     return Played({name: line.tally for name, line in lines.items()})
 
 
-def _lines(simulation: Simulation, started_ns: int) -> dict[str, _Line]:
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
+
+
+def _lines(simulation: Simulation, started_ns: int, last_words_ns: int) -> dict[str, _Line]:
     city = City(simulation.seed, simulation.sensors)
     carried = carry(simulation, city)
     clock = Clock(started_ns, started_ns - simulation.start_ago, simulation.speed)
@@ -296,8 +337,10 @@ def _lines(simulation: Simulation, started_ns: int) -> dict[str, _Line]:
             if (recording.organisation, recording.gateway) == (gateway.organisation, gateway.id)
         ]
         begin_ns = clock.origin_ns - simulation.backfill
-        feed = Feed(gateway.prefix, city, carried[gateway.prefix], tapes, position_ns=begin_ns)
-        lines[f"{gateway.organisation}/{gateway.id}"] = _Line(gateway, feed, clock)
+        faults = gateway.faults or simulation.faults
+        faulty = Faulty(city, faults, gateway.prefix) if faults else None
+        feed = Feed(gateway.prefix, city, carried[gateway.prefix], tapes, position_ns=begin_ns, faulty=faulty)
+        lines[f"{gateway.organisation}/{gateway.id}"] = _Line(gateway, feed, clock, last_words_ns)
     return lines
 
 
@@ -307,10 +350,6 @@ def _waits() -> Iterator[float]:
     while True:
         yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
         wait = min(wait * 2, longest)
-
-
-def _over(until_ns: int | None) -> bool:
-    return until_ns is not None and time.time_ns() >= until_ns + int(_LAST_WORDS_S * SECOND)
 
 
 def _leaf(group: BaseExceptionGroup[_E]) -> _E:

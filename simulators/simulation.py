@@ -29,8 +29,9 @@ from pydantic import (
 )
 
 from broker.errors import Malformed
-from broker.times import parse_duration
+from broker.times import MINUTE, parse_duration
 from simulators.city import City, Sensor
+from simulators.faults import BREAKS, Break
 from simulators.recording import Record, records
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ recordings:
     value_column: value
     zone: America/Chicago  # what the recorded times without a zone mean
     speed: 60              # five minutes between records become five seconds
+# faults:              # what goes wrong; a gateway may have `faults` of its own instead
+#   dropout: {rate: 0.01, lasting: PT10M}       # a sensor is silent, for this share of the time
+#   stuck: {rate: 0.01, lasting: PT30M}         # a value repeats
+#   clock_skew: {rate: 0.02, lasting: PT1H, by: [PT2M, PT10M]}  # a gateway's clock, ahead or behind by one of these
+#   duplicate: {rate: 0.02, up_to: PT5M}        # a record is sent once more
+#   out_of_order: {rate: 0.05, up_to: PT2M}     # a record is kept back
+#   malformed: {rate: 0.001}                    # a record that must be refused
 """
 
 
@@ -87,6 +95,8 @@ def _zone_of(name: str) -> dt.tzinfo:
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]
 Duration = Annotated[int, BeforeValidator(_duration)]
 """Written as ISO 8601, held in nanoseconds."""
+Span = Annotated[Duration, Field(gt=0)]
+Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -126,6 +136,49 @@ class Mqtt(_Strict):
             raise Malformed(f"password_file {self.password_file}: {error}") from error
 
 
+class Spells(_Strict):
+    """A fault that lasts."""
+
+    rate: Rate = Field(description="share of the time")
+    lasting: Span = Field(10 * MINUTE, description="length of a spell (ISO 8601); two may follow one another")
+
+
+class Skew(Spells):
+    """A gateway's clock that is wrong; all its records then carry its time."""
+
+    by: tuple[Span, ...] = Field(
+        (2 * MINUTE,),
+        min_length=1,
+        description="by how much, ahead or behind, for each spell one of these; the broker refuses what is"
+        " more than five minutes ahead of it",
+    )
+
+
+class Later(_Strict):
+    """A fault of single records, which leave (once more) later."""
+
+    rate: Rate = Field(description="share of the records")
+    up_to: Span = Field(5 * MINUTE, description="how much later at most (ISO 8601)")
+
+
+class Broken(_Strict):
+    """Records that the broker must refuse."""
+
+    rate: Rate = Field(description="share of the records")
+    kinds: tuple[Break, ...] = Field(BREAKS, min_length=1, description="each as likely as the others")
+
+
+class Faults(_Strict):
+    """What goes wrong with the city's sensors; recordings are played as they are."""
+
+    dropout: Spells | None = Field(None, description="a sensor is silent: its readings are lost")
+    stuck: Spells | None = Field(None, description="a measuring sensor repeats the first value of the spell")
+    clock_skew: Skew | None = None
+    duplicate: Later | None = Field(None, description="a record is sent a second time")
+    out_of_order: Later | None = Field(None, description="a record leaves later than those after it")
+    malformed: Broken | None = None
+
+
 class Gateway(_Strict):
     """One connection, with the rights of one registered gateway."""
 
@@ -137,6 +190,7 @@ class Gateway(_Strict):
         description="ids of the city's sensors that it carries, `*` for any characters; left out: the"
         " sensors of the city's own gateway of this id; an empty list: none, recordings only",
     )
+    faults: Faults | None = Field(None, description="in place of the whole file's")
 
     @property
     def prefix(self) -> str:
@@ -208,6 +262,7 @@ class Simulation(_Strict):
     )
     gateways: tuple[Gateway, ...]
     recordings: tuple[Recording, ...] = ()
+    faults: Faults | None = Field(None, description="of all gateways that have none of their own")
 
     @field_validator("gateways")
     @classmethod
