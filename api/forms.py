@@ -19,6 +19,9 @@ ADatastream: TypeAlias = Annotated[Id, Path(examples=["pm25-roof-1"])]
 AnOffer: TypeAlias = Annotated[Id, Path(examples=["air-by-minute"])]
 ARelease: TypeAlias = Annotated[Id, Path(examples=["release-52f3c6a39d08d50140bd"])]
 AnApplication: TypeAlias = Annotated[Id, Path(examples=["smog-alert"])]
+ANotice: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9_-]{1,128}$"), Path(examples=["agreement-7f4a90c1d25e8b36a0fc-revoked"])
+]
 AnAgreement: TypeAlias = Annotated[Id, Path(examples=["agreement-7f4a90c1d25e8b36a0fc"])]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 Purpose: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/#-]{1,63}$")]
@@ -213,14 +216,37 @@ class ChangedDatastream(Changes):
     description: Text | None = None
 
 
+class NewQuota(Form):
+    """How much one agreement may be delivered, live and history together."""
+
+    per: Literal["day", "month"] = Field(description="Calendar day or month, UTC.")
+    records: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    bytes: Annotated[int, Field(ge=1, le=2**53)] | None = None
+
+
 class NewTerms(Form):
+    model_config = _example(
+        licence="CC-BY-4.0",
+        attribution="Air Lyon",
+        purposes=["any"],
+        quota={"per": "day", "records": 100000},
+        approval="manual",
+        criteria=["The purpose is named in a sentence that anyone understands"],
+    )
+
     licence: Text = Field(description="SPDX id or URI.")
     attribution: Text
     access: Literal["click", "open"] = Field("click", description="`open` needs neither key nor agreement.")
     purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)]
     redistribution: bool | None = None
     expires: Time | None = None
-    price: Text | None = None
+    price: Text | None = Field(None, description="A statement of cost; stated, not collected.")
+    quota: NewQuota | None = None
+    justification: Text | None = Field(None, description="Why purposes are restricted; public.")
+    approval: Literal["automatic", "manual"] = Field(
+        "automatic", description="`manual`: you decide on each request by your published criteria."
+    )
+    criteria: Annotated[list[Text], Field(max_length=20)] = []
 
 
 class NewOffer(Form):
@@ -257,6 +283,7 @@ class OfferShown(BaseModel):
     id: str
     organisation: str
     profile: dict[str, Any]
+    version: int = Field(description="Of the terms.")
     terms: dict[str, Any]
     created: str
     withdrawn: str | None = Field(description="When its owner took it back; null if it stands.")
@@ -303,9 +330,37 @@ class AgreementShown(BaseModel):
     offer: str
     application: str
     purpose: str
-    state: str
-    reason: str | None = Field(description="Why it ended.")
+    state: Literal["requested", "active", "refused", "revoked", "expired"]
+    reason: str | None = Field(description="Why it ended, or the criterion by which it was refused.")
+    version: int = Field(description="Of the terms that were agreed to; the offer may have newer ones.")
+    terms: dict[str, Any]
     releases: list[ReleaseGranted]
+
+
+class Decision(Form):
+    """On a request: granted, or refused by one of the criteria that the terms publish."""
+
+    grant: bool
+    criterion: Text | None = Field(None, description="The one that failed, as the terms have it.")
+    reason: Text | None = Field(None, description="Why it failed; public.")
+
+    model_config = _example(grant=True)
+
+
+class Renewal(Form):
+    accept: Literal[True] = Field(description="That the offer's present terms are accepted.")
+
+    model_config = _example(accept=True)
+
+
+class NoticeShown(BaseModel):
+    id: str
+    event: Literal["accepted", "refused", "revoked", "expiring", "expired", "terms_changed"]
+    agreement: str
+    offer: str
+    time: str
+    until: str = Field(description="When it is taken down by itself.")
+    reason: str | None = None
 
 
 class Reason(Form):

@@ -14,7 +14,18 @@ from starlette.types import Lifespan
 from api import errors
 from api.hub import Hub
 from api.ranges import Files
-from api.routes import agreements, applications, datastreams, gateways, history, live, offers, organisations, public
+from api.routes import (
+    agreements,
+    applications,
+    datastreams,
+    gateways,
+    history,
+    live,
+    notices,
+    offers,
+    organisations,
+    public,
+)
 from api.services import Services
 from broker import secrets
 from broker.control import Control
@@ -23,7 +34,7 @@ from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
 
-ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, history, live, public)
+ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, notices, history, live, public)
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
 
@@ -57,6 +68,7 @@ def app(settings: Settings) -> FastAPI:
         tasks = [
             asyncio.create_task(hub.run(account), name="hub"),
             asyncio.create_task(live.watch(services), name="watch"),
+            asyncio.create_task(services.tell_noted(), name="meter"),
         ]
         yield
         for task in tasks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -15,14 +17,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.errors import denied, forbidden, unauthenticated
 from api.forms import Id
 from broker import keys
-from broker.access import Denied, Permitted, permit
-from broker.control import CaughtUp, Changed, Control
+from broker.access import NOTHING, Denied, Permitted, Used, permit
+from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
 from broker.errors import Malformed, Unavailable
 from broker.keeper import state
-from broker.model import Caller, Offer
+from broker.meter import Delivered
+from broker.model import Agreement, Caller, Offer
 from broker.registry.registry import Registry
 from broker.settings import Listener
 from broker.store.protocol import Store
+
+TELL_S = 0.25  # how far a live stream may run past its quota
 
 
 @dataclass(slots=True)
@@ -39,9 +44,11 @@ class Services:
     """Where applications and gateways connect, the plain one first."""
     silent_after: int
     """How long (ns) a gateway may say nothing."""
+    clock: Callable[[], int] = time.time_ns
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0
     """Grows with every change that is noticed."""
+    _noted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def changed(self, passwords: dict[str, str] | None = None) -> None:
         """Make a change of the registry effective everywhere; returns when it is. Raises Unavailable."""
@@ -54,14 +61,54 @@ class Services:
 
     def permit(self, caller: Caller | None, offer: Offer) -> Permitted:
         """The one decision, for whoever calls. Raises Problem: 401 for nobody, 403 for the wrong one."""
-        now = time.time_ns()
-        agreement = None
-        if caller is not None and caller.role == "application":
-            agreement = self.registry.agreement_between(caller.id, offer.id)
-        decision = permit(offer, agreement, now)
+        agreement = self.agreement(caller, offer)
+        decision = permit(offer, agreement, self.clock(), self._used(agreement))
         if isinstance(decision, Denied):
             raise unauthenticated() if caller is None else denied(decision)
         return decision
+
+    def permit_still(self, caller: Caller | None, offer: Offer) -> Permitted:
+        """The same for one that was permitted before: its offer's terms or its owner's standing may have changed since."""
+        return self.permit(caller, self.registry.offer(offer.id))
+
+    def agreement(self, caller: Caller | None, offer: Offer) -> Agreement | None:
+        """What the caller reads an offer under, if it is an application that has one."""
+        if caller is None or caller.role != "application":
+            return None
+        return self.registry.agreement_between(caller.id, offer.id)
+
+    def delivered(self, *what: Delivered) -> None:
+        """Count what was answered; whoever had its quota is decided on anew. Raises Unavailable."""
+        told = [one for one in what if one.records or one.bytes]
+        if told and msgspec.json.decode(self.control.call(HttpDelivered(told)), type=list[str]):
+            self.noticed()
+
+    def note(self, offer: str, agreement: str, size: int) -> None:
+        """Count an event of a live stream; all are told together by `tell_noted`, several times a second."""
+        records, total = self._noted.get((offer, agreement), (0, 0))
+        self._noted[offer, agreement] = records + 1, total + size
+
+    async def tell_noted(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(TELL_S)
+            noted, self._noted = self._noted, {}
+            try:
+                await asyncio.to_thread(
+                    self.delivered, *(Delivered(*whose, *counts) for whose, counts in noted.items())
+                )
+            except Unavailable:
+                for whose, (records, size) in noted.items():  # told the next time
+                    more, total = self._noted.get(whose, (0, 0))
+                    self._noted[whose] = records + more, size + total
+
+    def _used(self, agreement: Agreement | None) -> Used:
+        if agreement is None or agreement.state != "active" or agreement.terms.quota is None:
+            return NOTHING
+        used = msgspec.json.decode(self.control.call(QuotaUsed()), type=dict[str, Used])
+        if agreement.id not in used:
+            raise Unavailable("the broker does not know yet what this agreement used")
+        return used[agreement.id]
 
     def caught_up(self) -> bool:
         """Whether everything that was acknowledged before now is kept; waits a little for it."""

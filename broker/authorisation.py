@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from broker import topics
-from broker.access import Permitted, permit
-from broker.model import Application, Gateway, MqttAccount, Offer
+from broker.access import NOTHING, Permitted, Used, permit
+from broker.model import AgreementId, Application, Gateway, MqttAccount, Offer
 from broker.registry.snapshot import Snapshot
 
 RuleKind: TypeAlias = Literal["publishClientSend", "publishClientReceive", "subscribePattern", "subscribeLiteral"]
@@ -55,6 +55,7 @@ OWN_ROLES: Mapping[str, Rules] = {
         {
             Rule("publishClientSend", topics.EVERY_LIVE),
             Rule("publishClientSend", topics.EVERY_STATUS),
+            Rule("publishClientSend", topics.EVERY_NOTICE),
             Rule("publishClientSend", topics.EVERY_RECEIPT),
         }
     ),
@@ -72,8 +73,8 @@ OWN_ROLES: Mapping[str, Rules] = {
 """Mitoyen's own clients, each with no more than its part needs; client and role have one name."""
 
 
-def policy(snapshot: Snapshot, now: int) -> Policy:
-    """What the registry's present state means for Mosquitto at `now` (ns since 1970)."""
+def policy(snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Policy:
+    """What the registry's present state means for Mosquitto at `now` (ns since 1970); `used`, of agreements with a quota."""
     roles: dict[str, Rules] = dict(OWN_ROLES)
     clients = {name: frozenset({name}) for name in OWN_ROLES}
     roles[OPEN] = frozenset(
@@ -86,7 +87,7 @@ def policy(snapshot: Snapshot, now: int) -> Policy:
         roles[gateway.account.username] = _of_gateway(gateway)
         clients[gateway.account.username] = frozenset({gateway.account.username})
     for application in snapshot.applications:
-        roles[application.account.username] = _of_application(application, snapshot, now)
+        roles[application.account.username] = _of_application(application, snapshot, now, used)
         clients[application.account.username] = frozenset({application.account.username, OPEN})
     disabled = {g.account.username for g in snapshot.gateways if g.organisation in snapshot.suspended}
     disabled |= {a.account.username for a in snapshot.applications if a.organisation in snapshot.suspended}
@@ -159,15 +160,18 @@ def _of_gateway(gateway: Gateway) -> Rules:
     )
 
 
-def _of_application(application: Application, snapshot: Snapshot, now: int) -> Rules:
+def _of_application(application: Application, snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Rules:
     may_read = frozenset(
         rule
         for agreement in snapshot.agreements_of(application.id)
         if (offer := snapshot.offers.get(agreement.offer)) is not None
-        and isinstance(permit(offer, agreement, now), Permitted)
+        and isinstance(permit(offer, agreement, now, used.get(agreement.id, NOTHING)), Permitted)
         for rule in _reads(offer)
     )
+    notices = topics.notices(application.id)
     return may_read | {
+        Rule("subscribeLiteral", notices),
+        Rule("publishClientReceive", notices),
         Rule("subscribePattern", topics.EVERY_LIVE),
         Rule("subscribePattern", topics.EVERY_STATUS),
         Rule("publishClientReceive", topics.status_of_gateways(application.organisation)),

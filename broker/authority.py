@@ -16,8 +16,10 @@ import msgspec
 import structlog
 
 from broker import topics
+from broker.access import Used
 from broker.authorisation import Command, Policy, Rule, RuleKind, changes, policy
 from broker.errors import Unavailable
+from broker.model import AgreementId
 from broker.mqtt.connection import Account
 from broker.registry.snapshot import Snapshot
 
@@ -97,8 +99,11 @@ class _Session:
 class Authority:
     """Applies snapshots to Mosquitto."""
 
-    def __init__(self, load: Callable[[], Awaitable[Snapshot]]) -> None:
+    def __init__(
+        self, load: Callable[[], Awaitable[Snapshot]], used: Callable[[int], Mapping[AgreementId, Used]]
+    ) -> None:
         self._load = load
+        self._used = used
         self._applied: Policy | None = None
         self._session: _Session | None = None
         self._alone = asyncio.Lock()
@@ -130,7 +135,8 @@ class Authority:
         async with self._alone:
             if self._session is None or self._applied is None:
                 raise Unavailable("the connection to Mosquitto's control topic is down")
-            wanted = policy(snapshot, time.time_ns())
+            now = time.time_ns()
+            wanted = policy(snapshot, now, self._used(now))
             commands = changes(self._applied, wanted, passwords)
             if commands:
                 try:
@@ -146,7 +152,7 @@ class Authority:
         while True:
             self._changed.clear()
             snapshot = await self._load()
-            due = snapshot.next_expiry(time.time_ns())
+            due = snapshot.next_change(time.time_ns())
             sleep_s = LONGEST_SLEEP_S if due is None else max(0.0, (due - time.time_ns()) / 1e9)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(sleep_s, LONGEST_SLEEP_S))

@@ -1,4 +1,4 @@
-"""The narrow local door between the broker and the HTTP side: five calls over a Unix socket, one JSON object a line.
+"""The narrow local door between the broker and the HTTP side: a few calls over a Unix socket, one JSON object a line.
 
 It exists so that the process which serves the public holds neither raw data nor power over Mosquitto. The socket lies in
 a folder of mode 0700; whoever can open it is this home's own user.
@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from broker.errors import MitoyenError, Unavailable
+from broker.meter import Delivered
 
 log = structlog.get_logger()
 
@@ -46,6 +47,29 @@ class Refusals(msgspec.Struct, tag="refusals"):
     limit: int
 
 
+class HttpDelivered(msgspec.Struct, tag="delivered"):
+    """This was answered over HTTP. Answered with the agreements that have had their quota."""
+
+    what: list[Delivered]
+
+
+class WindowsPublished(msgspec.Struct, tag="windows"):
+    """The keeper published this: (offer, records, bytes)."""
+
+    what: list[tuple[str, int, int]]
+
+
+class QuotaUsed(msgspec.Struct, tag="used"):
+    """What agreements with a quota were delivered in its present period: {agreement: [records, bytes]}."""
+
+
+class Usage(msgspec.Struct, tag="usage"):
+    """All hours that begin in this time (ns): a list of Row."""
+
+    start: int
+    end: int
+
+
 class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
@@ -54,7 +78,8 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready
+MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage
+Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | MeterCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

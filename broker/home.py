@@ -14,6 +14,7 @@ class Home:
         self.logins = self.root / "logins.json"
         self.pseudonyms = self.root / "pseudonyms.keys"
         self.journal = self.root / "journal.sqlite"
+        self.meter = self.root / "meter.sqlite"
         self.keeper = self.root / "keeper.sqlite"
         self.mosquitto = self.root / "mosquitto"
         self.run = self.root / "run"

@@ -7,8 +7,11 @@ EU authority table's URI, which is what DCAT-AP asks for
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from broker.times import SECOND
 
 _AUTHORITY = "http://publications.europa.eu/resource/authority/licence/"
 
@@ -20,6 +23,27 @@ KNOWN = {
     "etalab-2.0": ("https://www.etalab.gouv.fr/licence-ouverte-open-licence/", None),
 }
 """SPDX id -> (the licence's own page, EU authority URI or None)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much one agreement may be delivered in a calendar day or month (UTC), live and history together."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    per: Literal["day", "month"]
+    records: int | None = None
+    bytes: int | None = None
+    """Of messages and answers as they are written, without what transports add."""
+
+    def period(self, now: int) -> tuple[int, int]:
+        """The period that `now` falls in: its beginning, and the beginning of the next (ns since 1970)."""
+        day = dt.datetime.fromtimestamp(now // SECOND, dt.UTC).replace(hour=0, minute=0, second=0)
+        begin = day if self.per == "day" else day.replace(day=1)
+        end = begin + dt.timedelta(days=1)
+        if self.per == "month":
+            end = (begin + dt.timedelta(days=31)).replace(day=1)
+        return int(begin.timestamp()) * SECOND, int(end.timestamp()) * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,13 @@ class Terms:
     redistribution: bool | None = None
     price: str | None = None
     """A statement of cost; stated, not collected."""
+    quota: Quota | None = None
+    justification: str | None = None
+    """Why purposes are restricted: published, for everyone to judge."""
+    approval: Literal["automatic", "manual"] = "automatic"
+    """`manual`: the owner decides on each request, by its published criteria."""
+    criteria: tuple[str, ...] = ()
+    """What a request is decided by; a refusal names the one that failed."""
 
     def permits(self, purpose: str) -> bool:
         return "any" in self.purposes or purpose in self.purposes

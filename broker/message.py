@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from broker import times
-from broker.model import Release
+from broker.model import Notice, Release
 from broker.points import Point
 from broker.privacy.profile import Profile
 
@@ -38,6 +38,23 @@ class Form:
         if len(points) == 1:
             return self.message(points[0])
         return b"[" + b",".join([self.message(point) for point in points]) + b"]"
+
+
+def notices(standing: Sequence[Notice]) -> bytes:
+    """What an application is told: [{"id", "event", "agreement", "offer", "time", "until", "reason"?}], the oldest first."""
+    return _encode([notice(one) for one in standing])
+
+
+def notice(one: Notice) -> dict[str, str]:
+    said = {
+        "id": one.id,
+        "event": one.event,
+        "agreement": one.agreement,
+        "offer": one.offer,
+        "time": times.text(one.time),
+        "until": times.text(one.until),
+    }
+    return {**said, "reason": one.reason} if one.reason else said
 
 
 def form(release: Release, profile: Profile, statistics: Sequence[str] | None = None) -> Form:

@@ -99,13 +99,15 @@ class Offer:
     releases: tuple[Release, ...]
     created: int
     """ns since 1970."""
+    version: int = 1
+    """Of its terms: each change of them is another."""
     withdrawn: int | None = None
     """When (ns) its owner took it back."""
     suspended: bool = False
     """Whether its organisation is."""
 
 
-AgreementState: TypeAlias = Literal["active", "revoked"]
+AgreementState: TypeAlias = Literal["requested", "active", "refused", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,31 @@ class Agreement:
     created: int
     holder: OrganisationId
     """Whose application it is."""
+    terms: Terms
+    """As they were agreed to: the offer's, in its `version` of then."""
+    version: int = 1
     reason: str | None = None
-    """Why it ended."""
+    """Why it ended, or was refused."""
     suspended: bool = False
     """Whether its holder is."""
+
+
+NoticeEvent: TypeAlias = Literal["accepted", "refused", "revoked", "expiring", "expired", "terms_changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an application is told about an agreement of its own. Times in ns since 1970."""
+
+    id: str
+    application: ApplicationId
+    agreement: AgreementId
+    offer: OfferId
+    event: NoticeEvent
+    time: int
+    until: int
+    """When it is taken down by itself."""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import structlog
 from broker.entry import Entry
 from broker.errors import Unavailable
 from broker.journal import Batch, Journal
+from broker.meter import Meter
 from broker.metrics import PUBLISH_REFUSED, PUBLISHED, RECEIPTS
 from broker.mqtt import codec, connection
 from broker.mqtt.connection import Account, Connection
@@ -53,7 +54,7 @@ class _Pending:
 class Outbound:
     """The one publisher of releases without windows."""
 
-    def __init__(self, journal: Journal, keys: PseudonymKeys, lateness: int) -> None:
+    def __init__(self, journal: Journal, keys: PseudonymKeys, lateness: int, meter: Meter) -> None:
         self.routes: Routes = NOWHERE
         self.connected = False
         self.place = journal.place(PLACE)
@@ -68,7 +69,9 @@ class Outbound:
         self._last: dict[str, list[Point]] = {}
         self._newest: dict[str, int] = {}
         self._retain: dict[str, tuple[Outlet, list[Point]]] = {}
-        self._clear: set[str] = set()
+        self._told: dict[str, bytes] = {}
+        """To be retained as it is, by topic; empty: nothing is."""
+        self._meter = meter
 
     def offer(self, batch: Batch) -> None:
         """Take note of a batch that was just journalled."""
@@ -88,7 +91,10 @@ class Outbound:
     def change(self, routes: Routes) -> None:
         """Follow other routes from now on; a release that is new gets its retained value."""
         known = {o.heading for route in self.routes.by_topic.values() for o in route.outlets}
-        self._clear |= routes.withdrawn - self.routes.withdrawn
+        self._told |= dict.fromkeys(routes.withdrawn - self.routes.withdrawn, b"")
+        before = self.routes.notices
+        self._told |= {topic: text for topic, text in routes.notices.items() if before.get(topic, b"") != text}
+        self._told |= dict.fromkeys(before.keys() - routes.notices.keys(), b"")
         self.routes = routes
         streams = {route.datastream.stream for route in routes.by_topic.values()}
         self._last = {stream: points for stream, points in self._last.items() if stream in streams}
@@ -116,7 +122,7 @@ class Outbound:
     async def _follow(self, out: Connection) -> None:
         self._pending.clear()
         done = self.place
-        self._clear = set(self.routes.withdrawn)
+        self._told = dict.fromkeys(self.routes.withdrawn, b"") | dict(self.routes.notices)
         for route in self.routes.by_topic.values():
             for outlet in route.outlets:
                 self._retain_last(outlet)
@@ -133,7 +139,7 @@ class Outbound:
     async def _rest(self) -> None:
         """Wait for something to do; look now and then whether the last acknowledgements have come."""
         self._something.clear()
-        if not self._waiting and not self._retain and not self._clear:
+        if not self._waiting and not self._retain and not self._told:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._something.wait(), 0.05 if self._pending else 5)
         self._advance()
@@ -189,7 +195,9 @@ class Outbound:
             if retain:
                 self._newest[outlet.release.id] = newest
                 self._retain.pop(outlet.release.id, None)
-            yield outlet.heading, outlet.properties, outlet.form.messages(shown), retain
+            text = outlet.form.messages(shown)
+            self._meter.published(outlet.offer.id, len(shown), len(text))
+            yield outlet.heading, outlet.properties, text, retain
 
     def _shown(self, outlet: Outlet, points: list[Point], arrived: int) -> list[Point]:
         return pointwise(outlet.release, outlet.offer, points, arrived, self._keys.key, self._lateness).points
@@ -211,9 +219,10 @@ class Outbound:
                 await out.room()
                 self._newest[outlet.release.id] = shown[-1].time
                 out.publish([(outlet.heading, outlet.properties, outlet.form.messages(shown), True)], _ignore)
-        while self._clear:  # an empty retained message takes the one before away [MQTT 5, 3.3.1.3]
+        while self._told:  # an empty retained message takes the one before away [MQTT 5, 3.3.1.3]
             await out.room()
-            out.publish([(codec.heading(self._clear.pop()), codec.NO_PROPERTIES, b"", True)], _ignore)
+            topic, text = self._told.popitem()
+            out.publish([(codec.heading(topic), codec.NO_PROPERTIES, text, True)], _ignore)
 
     def _advance(self) -> None:
         while self._pending and self._pending[0].complete and self._pending[0].left <= 0:

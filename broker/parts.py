@@ -23,7 +23,9 @@ from broker.journal import Batch, Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress, place_of
+from broker.meter import Meter, hours
 from broker.metrics import JOURNAL_BYTES
+from broker.model import AgreementId
 from broker.mqtt.connection import Account
 from broker.opening import prefix, registry, writer
 from broker.outbound import PLACE, Outbound
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 
 TIDY_S = 1.0  # how often places are written and the journal is trimmed when nothing comes in
 LOOK_S = 0.01  # how often the keeper's place is looked up while somebody waits for it
+QUOTA_S = 0.1  # how often it is looked whether an agreement has had its quota
+NOTICE_S = 60.0  # how often at least it is looked whether an agreement is about to end
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
@@ -70,6 +74,7 @@ def run_keeper(settings: Settings) -> None:
             live=live,
             state_file=home.keeper_state,
             settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns),
+            report=lambda published: control.Control(home.socket).call(control.WindowsPublished(published)),
         )
         keeper.run(stop)
 
@@ -83,14 +88,17 @@ class _Broker:
         self._decoders = decoders
         self._registry = registry(settings, home)
         self._journal = Journal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
-        self._outbound = Outbound(self._journal, PseudonymKeys(home.pseudonyms), settings.lateness_ns)
+        self._meter = Meter(home.meter)
+        self._outbound = Outbound(self._journal, PseudonymKeys(home.pseudonyms), settings.lateness_ns, self._meter)
         self._ingest = Ingest(
             self._journal,
             IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),
             on_batch=self._journalled,
             places=lambda: {PLACE: self._outbound.place},
         )
-        self._authority = Authority(self._snapshot)
+        self._authority = Authority(self._snapshot, self._meter.used)
+        self._latest = Snapshot(-1)
+        self._changed = asyncio.Event()
         self._following = asyncio.Lock()
         self._kept = 0
 
@@ -105,6 +113,8 @@ class _Broker:
             self._ingest.run(_account(self._settings, logins["mitoyen.ingest"])),
             control.serve(self._home.socket, self._answer),
             self._tidy(),
+            self._end_quotas(),
+            self._give_notice(),
         )
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, work.cancel)
@@ -114,6 +124,7 @@ class _Broker:
             log.info("broker_stopped")
         finally:
             self._keep_places()
+            self._meter.close(time.time_ns())
             self._journal.close()
             self._registry.close()
 
@@ -124,6 +135,9 @@ class _Broker:
         return await asyncio.to_thread(self._registry.snapshot)
 
     def _follow(self, snapshot: Snapshot) -> None:
+        self._latest = snapshot
+        self._changed.set()
+        self._meter.follow(snapshot, time.time_ns())
         routes = compile_routes(snapshot, self._decoders)
         self._ingest.routes = routes
         self._outbound.change(routes)
@@ -167,6 +181,24 @@ class _Broker:
                 return await self._caught_up()
             case control.Ready():
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
+            case _:
+                return await self._answer_of_meter(call)
+
+    async def _answer_of_meter(self, call: control.MeterCall) -> object:
+        now = time.time_ns()
+        match call:
+            case control.HttpDelivered(what=what):
+                self._meter.delivered(what)
+                return sorted(self._meter.exhausted(now))
+            case control.WindowsPublished(what=published):
+                for offer, records, size in published:
+                    self._meter.published(offer, records, size)
+                return None
+            case control.QuotaUsed():
+                return self._meter.used(now)
+            case control.Usage(start=start, end=end):
+                self._meter.flush(now)
+                return await asyncio.to_thread(hours, self._home.meter, start, end)
 
     async def _caught_up(self) -> bool:
         with suppress(TimeoutError, Unavailable):
@@ -179,10 +211,50 @@ class _Broker:
                 return True
         return False
 
+    async def _end_quotas(self) -> None:
+        """Apply the rules anew whenever an agreement has had its quota; when a period begins, the authority does so itself."""
+        known: frozenset[AgreementId] = frozenset()
+        while True:
+            await asyncio.sleep(QUOTA_S)
+            exhausted = self._meter.exhausted(time.time_ns())
+            if exhausted != known:
+                with suppress(Unavailable):  # it is tried again, and at the next connection anyway
+                    await self._authority.apply(self._latest, {})
+                    known = exhausted
+
+    async def _give_notice(self) -> None:
+        """Tell applications of agreements that are about to end or ended by themselves, and take down what is over."""
+        while True:
+            now = time.time_ns()
+            self._changed.clear()
+            try:
+                if await asyncio.to_thread(self._told_of_ends, self._latest, now):
+                    async with self._following:
+                        self._follow(await self._snapshot())
+            except Unavailable as error:
+                log.warning("notices_not_given", reason=str(error))
+            due = self._latest.next_change(now)
+            with suppress(TimeoutError):
+                patience = NOTICE_S if due is None else min(max(due - now, 0) / 1e9 + LOOK_S, NOTICE_S)
+                await asyncio.wait_for(self._changed.wait(), patience)
+
+    def _told_of_ends(self, snapshot: Snapshot, now: int) -> bool:
+        changed = False
+        for notice in snapshot.notices:
+            if notice.until <= now:
+                self._registry.end_notice(notice.id, now)
+                changed = True
+        for agreement in (one for of in snapshot.agreements.values() for one in of):
+            ends = agreement.terms.expires
+            if ends is not None and ends - now <= self._settings.notice_before_ns:
+                changed |= self._registry.notify(agreement, "expired" if ends <= now else "expiring", now)
+        return changed
+
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
             self._keep_places()
+            self._meter.flush(time.time_ns())
             self._kept = await asyncio.to_thread(place_of, self._home.keeper)
             self._journal.trim(min(self._kept, self._outbound.place))
             JOURNAL_BYTES.set(self._journal.used_bytes())

@@ -6,12 +6,12 @@ Compiled from the registry's snapshot at each change, so that the path of a mess
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker import message, topics
 from broker.entry import Decode
 from broker.message import Form
-from broker.model import Datastream, Offer, Release
+from broker.model import Datastream, Notice, Offer, Release
 from broker.mqtt import codec
 from broker.registry.snapshot import Snapshot
 
@@ -41,6 +41,8 @@ class Routes:
     by_topic: Mapping[str, Route]
     withdrawn: frozenset[str] = frozenset()
     """Topics whose retained value is to be cleared."""
+    notices: Mapping[str, bytes] = field(default_factory=dict)
+    """What is retained for each application, by topic; empty where nothing stands."""
 
 
 NOWHERE = Routes({})
@@ -65,7 +67,15 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
         for offer in snapshot.withdrawn
         for release in offer.releases
     )
-    return Routes(by_topic, withdrawn)
+    return Routes(by_topic, withdrawn, _notices(snapshot))
+
+
+def _notices(snapshot: Snapshot) -> dict[str, bytes]:
+    standing: dict[str, list[Notice]] = {application.id: [] for application in snapshot.applications}
+    for notice in snapshot.notices:
+        if notice.application in standing:
+            standing[notice.application].append(notice)
+    return {topics.notices(application): message.notices(of) if of else b"" for application, of in standing.items()}
 
 
 def outlet(release: Release, offer: Offer) -> Outlet:

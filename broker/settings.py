@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     window is to be released."""
     silent_after: Duration = "PT10M"
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
+    notice_before: Duration = "P7D"
+    """How long before an agreement ends by itself its application is told."""
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
     batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -150,6 +152,10 @@ class Settings(BaseSettings):
     @property
     def silent_after_ns(self) -> int:
         return times.parse_duration(self.silent_after)
+
+    @property
+    def notice_before_ns(self) -> int:
+        return times.parse_duration(self.notice_before)
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

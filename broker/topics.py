@@ -13,6 +13,7 @@ MARK = "in/~"
 EVERY_LIVE = "live/#"
 EVERY_RECEIPT = "ack/#"
 EVERY_STATUS = "status/#"
+EVERY_NOTICE = "notices/#"
 PRESENCE = "~"
 """In the place of a datastream: whether the gateway itself is there. No datastream is called so."""
 CONTROL = "$CONTROL/dynamic-security/v1"
@@ -70,6 +71,11 @@ def status_of_gateway(organisation: str, gateway: str) -> str:
 
 def status_of_gateways(organisation: str) -> str:
     return f"status/{organisation}/+"
+
+
+def notices(application: str) -> str:
+    """What an application is told about its agreements."""
+    return f"notices/{application}"
 
 
 def source(topic: str) -> Source | None:

@@ -23,6 +23,7 @@ import structlog
 from broker import authorisation, keys, mosquitto, secrets
 from broker.errors import Unavailable
 from broker.home import Home
+from broker.meter import used_of
 from broker.opening import prepare_store, registry
 from broker.registry.registry import Registry
 from broker.settings import Settings
@@ -142,7 +143,9 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
         accounts = [login.account() for login in secrets.load(home.logins).values()]
         accounts += [gateway.account for gateway in snapshot.gateways]
         accounts += [application.account for application in snapshot.applications]
-        policy = authorisation.policy(snapshot, time.time_ns())
+        now = time.time_ns()
+        agreements = [one for of in snapshot.agreements.values() for one in of]
+        policy = authorisation.policy(snapshot, now, used_of(home.meter, agreements, now))
         return mosquitto.write(home.mosquitto, settings, policy, accounts)
 
     conf = await asyncio.to_thread(write)

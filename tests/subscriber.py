@@ -43,5 +43,5 @@ class Subscriber(Client):
 
     def _heard(self, _client: object, _data: object, message: Any) -> None:
         with self._something:
-            self.messages.append((message.topic, json.loads(message.payload)))
+            self.messages.append((message.topic, json.loads(message.payload or b"null")))
             self._something.notify_all()

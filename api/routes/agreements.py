@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from fastapi import APIRouter
@@ -9,6 +10,7 @@ from fastapi import APIRouter
 from api import forms
 from api.errors import Problem, forbidden
 from api.paging import Paged
+from api.routes.offers import terms_shown
 from api.services import Known, Services, With, speaks_for
 from broker import keys, topics
 from broker.access import Denied, permit
@@ -33,6 +35,8 @@ def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.
         "active",
         now,
         application.organisation,
+        offer.terms,
+        offer.version,
     )
     decision = permit(offer, wanted, now)
     if not isinstance(decision, Denied) and not offer.terms.permits(body.purpose):
@@ -40,6 +44,8 @@ def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.
     if isinstance(decision, Denied):
         with_.registry.refuse_agreement(offer.id, application.id, body.purpose, decision.reason, now)
         raise Problem(422, "Refused by the terms", decision.detail, decision.reason)
+    if offer.terms.approval == "manual":
+        wanted = dataclasses.replace(wanted, state="requested")
     agreement = with_.registry.add_agreement(wanted)
     with_.changed()
     return _shown(agreement, offer)
@@ -59,6 +65,44 @@ def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.Agre
 def show_agreement(agreement: forms.AnAgreement, caller: Known, with_: With) -> forms.AgreementShown:
     """An agreement of yours."""
     return _shown(*_party(agreement, caller, with_))
+
+
+@router.post("/{agreement}/decision")
+def decide_request(
+    agreement: forms.AnAgreement, body: forms.Decision, caller: Known, with_: With
+) -> forms.AgreementShown:
+    """Grant a request, or refuse it by one of the published criteria, as owner of the offer."""
+    found, offer = _party(agreement, caller, with_)
+    if (caller.role, caller.id) != ("organisation", offer.organisation):
+        raise forbidden("The owner of the offer decides.")
+    if not body.grant and body.criterion not in found.terms.criteria:
+        raise Problem(
+            422,
+            "Refused by the rules",
+            "criterion: expected the one that failed, one of those that the terms publish",
+            "no_such_criterion",
+        )
+    with_.registry.decide_request(found, None if body.grant else body.criterion, body.reason, time.time_ns())
+    with_.changed()
+    return show_agreement(agreement, caller, with_)
+
+
+@router.post("/{agreement}/renewal")
+def renew_agreement(
+    agreement: forms.AnAgreement, body: forms.Renewal, caller: Known, with_: With
+) -> forms.AgreementShown:
+    """Go on under the offer's present terms, as holder of the application."""
+    assert body.accept
+    found, offer = _party(agreement, caller, with_)
+    if not speaks_for(caller, found.application, found.holder):
+        raise forbidden("The application's side accepts terms.")
+    now = time.time_ns()
+    decision = permit(offer, dataclasses.replace(found, terms=offer.terms, version=offer.version), now)
+    if isinstance(decision, Denied):
+        raise Problem(422, "Refused by the terms", decision.detail, decision.reason)
+    renewed = with_.registry.renew_agreement(found, offer, now)
+    with_.changed()
+    return _shown(renewed, offer)
 
 
 @router.delete("/{agreement}", status_code=204)
@@ -85,8 +129,10 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
         offer=agreement.offer,
         application=agreement.application,
         purpose=agreement.purpose,
-        state=agreement.state,
+        state="expired" if _over(agreement) else agreement.state,
         reason=agreement.reason,
+        version=agreement.version,
+        terms=terms_shown(agreement.terms),
         releases=[
             forms.ReleaseGranted(
                 id=release.id,
@@ -94,6 +140,11 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
                 status=topics.status(offer.organisation, offer.id, release.datastream.id),
                 observations=f"/api/v1/releases/{release.id}/observations",
             )
-            for release in offer.releases
+            for release in (offer.releases if agreement.state == "active" else ())
         ],
     )
+
+
+def _over(agreement: Agreement) -> bool:
+    expires = agreement.terms.expires
+    return agreement.state == "active" and expires is not None and expires <= time.time_ns()

@@ -23,6 +23,7 @@ from broker import licence, times
 from broker.access import Permitted
 from broker.errors import Malformed, NotFound, Refused
 from broker.message import form
+from broker.meter import ANYONE, Delivered
 from broker.metrics import HISTORY
 from broker.model import Caller, Offer, Release
 from broker.place import Place
@@ -127,17 +128,28 @@ class _Reader:
     offer: Offer
     permitted: Permitted
     epoch: int = -1
+    records: int = 0
+    """Read and not counted as delivered yet."""
 
     @property
     def name(self) -> str:
         return f"{self.caller.role}/{self.caller.id}" if self.caller else "anyone"
+
+    def counted(self, body: Iterator[bytes]) -> Iterator[bytes]:
+        """The same, counted as delivered piece by piece, before each leaves."""
+        agreement = self.services.agreement(self.caller, self.offer)
+        under = agreement.id if agreement and self.offer.terms.access != "open" else ANYONE
+        for piece in body:
+            records, self.records = self.records, 0
+            self.services.delivered(Delivered(self.offer.id, under, records, len(piece)))
+            yield piece
 
     def still(self) -> None:
         """Raises Problem when what was permitted at the beginning no longer is."""
         over = self.permitted.until is not None and time.time_ns() >= self.permitted.until
         if over or self.epoch != self.services.epoch:
             self.epoch = self.services.epoch
-            self.permitted = self.services.permit(self.caller, self.offer)
+            self.permitted = self.services.permit_still(self.caller, self.offer)
 
 
 def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequence[Release], query: Asked) -> Response:
@@ -182,7 +194,13 @@ class _Made:
     taken: list[tuple[Sheet, list[Point]]] | None = None
 
     def body(self, encode: Encode, completeness: Completeness) -> Iterator[bytes]:
-        return encode(self.sheets[0].heading, self.pages() if self.taken is None else iter(self.taken), completeness)
+        pages = self.pages() if self.taken is None else iter(self.taken)
+        return self.reader.counted(encode(self.sheets[0].heading, self._read(pages), completeness))
+
+    def _read(self, pages: Iterator[tuple[Sheet, list[Point]]]) -> Iterator[tuple[Sheet, list[Point]]]:
+        for sheet, page in pages:
+            self.reader.records += len(page)
+            yield sheet, page
 
     def pages(self) -> Iterator[tuple[Sheet, list[Point]]]:
         """Release by release, page by page, from where the cursor says."""

@@ -25,6 +25,7 @@ from broker import times, topics
 from broker.access import Permitted
 from broker.errors import Unavailable
 from broker.message import Form, form
+from broker.meter import ANYONE
 from broker.metrics import STREAMS
 from broker.model import Caller, Offer, Release
 from broker.points import Point, tag_key
@@ -91,6 +92,7 @@ class _Shown:
     release: Release
     offer: Offer
     form: Form
+    agreement: str
 
 
 @dataclass(slots=True)
@@ -104,10 +106,14 @@ class _Stream:
     shown: dict[str, _Shown] = field(default_factory=dict)
     decisions: dict[str, Permitted] = field(default_factory=dict)
     epoch: int = -1
+    ended: str = ""
+    """Why the last that was left out is no longer permitted."""
 
     def add(self, release: Release, offer: Offer, decision: Permitted) -> None:
         topic = topics.live(offer.organisation, offer.id, release.datastream.id)
-        self.shown[topic] = _Shown(release, offer, form(release, offer.profile))
+        agreement = None if offer.terms.access == "open" else self.services.agreement(self.caller, offer)
+        under = agreement.id if agreement else ANYONE
+        self.shown[topic] = _Shown(release, offer, form(release, offer.profile), under)
         self.decisions[offer.id] = decision
 
     def decide(self) -> None:
@@ -115,9 +121,15 @@ class _Stream:
         self.epoch = self.services.epoch
         for topic, shown in list(self.shown.items()):
             try:
-                self.decisions[shown.offer.id] = self.services.permit(self.caller, shown.offer)
-            except (Problem, Unavailable):
+                self.decisions[shown.offer.id] = self.services.permit_still(self.caller, shown.offer)
+            except (Problem, Unavailable) as error:
+                self.ended = error.reason if isinstance(error, Problem) else "in_doubt"
                 del self.shown[topic]
+
+    def event(self, shown: _Shown, message: bytes, cursor: str) -> bytes:
+        """An event, counted."""
+        self.services.note(shown.offer.id, shown.agreement, len(message))
+        return _event(message, cursor, shown.release.id if self.several else None)
 
     def stale(self) -> bool:
         now = time.time_ns()
@@ -162,7 +174,7 @@ async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> Asyn
         for point in page:
             cursor = reading.encode_cursor(point)
             sent.add(cursor)
-            yield _event(shown.form.message(point), cursor)
+            yield stream.event(shown, shown.form.message(point), cursor)
 
 
 async def _heard(request: Request, stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
@@ -176,9 +188,9 @@ async def _heard(request: Request, stream: _Stream, listener: Listener, sent: se
         for topic, cursor, message in _split(heard):
             shown = (await _permitted(stream)).get(topic)
             if shown is not None and cursor not in sent:
-                yield _event(message, cursor, shown.release.id if stream.several else None)
+                yield stream.event(shown, message, cursor)
         if not await _permitted(stream):
-            yield b'event: end\ndata: {"reason":"no_longer_permitted"}\n\n'
+            yield b'event: end\ndata: {"reason":"%s"}\n\n' % stream.ended.encode()
             return
         if heard:
             silent_since = time.monotonic()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from api import forms
 from api.errors import forbidden
 from api.paging import Paged
-from api.services import OfOrganisation, With
+from api.services import OfOrganisation, Services, With
 from broker import keys, times, topics
-from broker.errors import NotFound, Refused
+from broker.errors import Conflict, NotFound, Refused
 from broker.identity import identity
-from broker.licence import Terms
-from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
+from broker.licence import Quota, Terms
+from broker.model import Caller, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import profile
 from broker.privacy.location import place_of
 from broker.registry.reading import PROFILE, TERMS
@@ -60,26 +60,50 @@ def show_offer(offer: forms.AnOffer, with_: With) -> forms.OfferShown:
     return _shown(with_.registry.offer(offer))
 
 
+@router.put("/{offer}/terms")
+def change_terms(offer: forms.AnOffer, body: forms.NewTerms, caller: OfOrganisation, with_: With) -> forms.OfferShown:
+    """Another version of its terms, for whoever accepts from now on; agreements keep theirs until they end or are renewed."""
+    found = _own(offer, caller, with_)
+    if found.withdrawn is not None:
+        raise Conflict(f"the offer {offer} was withdrawn")
+    changed = with_.registry.change_terms(found, _terms(body, time.time_ns()), time.time_ns())
+    with_.changed()
+    return _shown(changed)
+
+
 @router.delete("/{offer}", status_code=204)
 def withdraw_offer(offer: forms.AnOffer, body: forms.Reason, caller: OfOrganisation, with_: With) -> None:
     """Withdraw an offer of yours with all its agreements, and erase what no other offer shows. When this answers, live and
     history have stopped.
     """
-    if with_.registry.offer(offer).organisation != caller.id:
-        raise forbidden(f"The offer {offer} is another's.")
+    _own(offer, caller, with_)
     with_.registry.withdraw_offer(offer, caller, body.reason, time.time_ns())
     with_.changed()
 
 
+def _own(offer: str, caller: Caller, with_: Services) -> Offer:
+    found = with_.registry.offer(offer)
+    if found.organisation != caller.id:
+        raise forbidden(f"The offer {offer} is another's.")
+    return found
+
+
+def terms_shown(terms: Terms) -> dict[str, Any]:
+    """Terms as they are written: without what they leave out."""
+    written: dict[str, Any] = TERMS.dump_python(terms, mode="json", exclude_none=True, exclude_defaults=True)
+    written |= {"access": terms.access, "purposes": list(terms.purposes)}
+    if terms.expires is not None:
+        written["expires"] = times.text(terms.expires)
+    return written
+
+
 def _shown(offer: Offer) -> forms.OfferShown:
-    terms = TERMS.dump_python(offer.terms, mode="json", exclude_none=True)
-    if offer.terms.expires is not None:
-        terms["expires"] = times.text(offer.terms.expires)
     return forms.OfferShown(
         id=offer.id,
         organisation=offer.organisation,
         profile=PROFILE.dump_python(offer.profile, mode="json", exclude_none=True),
-        terms=terms,
+        version=offer.version,
+        terms=terms_shown(offer.terms),
         created=times.text(offer.created),
         withdrawn=times.text(offer.withdrawn) if offer.withdrawn is not None else None,
         releases=[
@@ -106,6 +130,16 @@ def _terms(body: forms.NewTerms, now: int) -> Terms:
         raise Refused("expires_in_the_past", "terms/expires: expected a time that is still to come")
     if len(body.purposes) > 1 and "any" in body.purposes:
         raise Refused("purposes_contradict", 'terms/purposes: either ["any"] or a list of purposes')
+    if body.approval == "manual" and not body.criteria:
+        raise Refused("no_criteria", "terms/criteria: with approval by hand, publish what you decide by")
+    if body.approval == "automatic" and body.criteria:
+        raise Refused("criteria_unused", 'terms/criteria: they are for approval "manual"')
+    if body.access == "open" and (body.approval == "manual" or body.quota or body.purposes != ["any"]):
+        raise Refused(
+            "open_to_all", 'terms/access: "open" has no agreement that could hold a quota, a purpose or an approval'
+        )
+    if body.quota is not None and body.quota.records is body.quota.bytes is None:
+        raise Refused("quota_of_nothing", "terms/quota: expected records, bytes or both")
     return Terms(
         licence=body.licence,
         attribution=body.attribution,
@@ -114,6 +148,10 @@ def _terms(body: forms.NewTerms, now: int) -> Terms:
         expires=expires,
         redistribution=body.redistribution,
         price=body.price,
+        quota=Quota(**body.quota.model_dump()) if body.quota else None,
+        justification=body.justification,
+        approval=body.approval,
+        criteria=tuple(body.criteria),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -80,6 +81,7 @@ class Keeper:
         live: LivePublisher,
         state_file: Path,
         settings: KeeperSettings,
+        report: Callable[[list[tuple[str, int, int]]], object],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._registry = registry
@@ -91,6 +93,8 @@ class Keeper:
         self._live = live
         self._state_file = state_file
         self._settings = settings
+        self._report = report
+        self._published: dict[str, tuple[int, int]] = {}
         self._clock = clock
         self._plan = Plan({}, {})
         self._snapshot = Snapshot(-1)
@@ -294,6 +298,9 @@ class Keeper:
             if point.time > self._newest.get(feed.stream, point.time - 1):
                 self._newest[feed.stream] = point.time
                 self._live.publish(feed, point)
+                for shown in feed.shown_by:
+                    records, size = self._published.get(shown.offer.id, (0, 0))
+                    self._published[shown.offer.id] = records + 1, size + len(shown.form.message(point))
 
     # --- what was stored before an offer
 
@@ -426,6 +433,10 @@ class Keeper:
         if trouble:
             return
         self._watch.tell(self._live, self._plan, self._snapshot.gateways, self._journal.presences(), self._clock())
+        if self._published:
+            with suppress(Unavailable):  # the broker is down: it is told the next time
+                self._report([(offer, *counts) for offer, counts in self._published.items()])
+                self._published.clear()
         if self._clock() - self._kept_seen > KEEP_SEEN:
             self._kept_seen = self._clock()
             self._watch.keep()

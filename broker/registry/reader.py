@@ -16,6 +16,7 @@ from broker.model import (
     Caller,
     Datastream,
     Gateway,
+    Notice,
     Offer,
     Organisation,
     Release,
@@ -114,7 +115,7 @@ class RegistryReader:
     def offer(self, offer: str) -> Offer:
         """Also one that was withdrawn: agreements and ledger name it. Raises NotFound."""
         with self._database.reading() as c:
-            found = reading.offers(c, select(t.offers.c.id).where(t.offers.c.id == offer))
+            found = reading.offers(c, offer)
         return _one(found, f"offer {offer}")
 
     def release(self, release: str) -> tuple[Release, Offer]:
@@ -143,6 +144,18 @@ class RegistryReader:
             own = (t.applications.c.organisation == party.id) | (t.offers.c.organisation == party.id)
         with self._database.reading() as c:
             return reading.agreements(c, own, page=page)
+
+    def notices(self, party: Caller | None = None) -> list[Notice]:
+        """What stands: of an application, of all of an organisation's, or of everyone's."""
+        if party is None:
+            own = []
+        elif party.role == "application":
+            own = [t.notices.c.application == party.id]
+        else:
+            of = select(t.applications.c.id).where(t.applications.c.organisation == party.id)
+            own = [t.notices.c.application.in_(of)]
+        with self._database.reading() as c:
+            return reading.notices(c, *own)
 
     def caller(self, key: str) -> Caller | None:
         """Whom a key belongs to, or None if it is nobody's."""

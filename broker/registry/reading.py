@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -17,6 +18,7 @@ from broker.model import (
     Datastream,
     Gateway,
     MqttAccount,
+    Notice,
     Offer,
     OfferId,
     Organisation,
@@ -51,7 +53,7 @@ WHOLE = Page()
 
 def snapshot(connection: Connection) -> Snapshot:
     """Everything that the broker works with, at one moment."""
-    every = offers(connection, select(t.offers.c.id))
+    every = offers(connection)
     return Snapshot(
         revision=connection.execute(select(t.revision.c.number)).scalar_one(),
         gateways=tuple(gateways(connection, living(t.gateways))),
@@ -59,6 +61,7 @@ def snapshot(connection: Connection) -> Snapshot:
         applications=tuple(applications(connection, living(t.applications))),
         offers={offer.id: offer for offer in every if offer.withdrawn is None},
         agreements=_by_application(agreements(connection, t.agreements.c.state == "active")),
+        notices=tuple(notices(connection)),
         suspended=frozenset(
             o.id for o in organisations(connection, living(t.organisations)) if o.suspended is not None
         ),
@@ -67,6 +70,7 @@ def snapshot(connection: Connection) -> Snapshot:
     )
 
 
+@cache
 def living(table: Table) -> Select[Any]:
     """What was not deleted."""
     return select(table).where(table.c.ended.is_(None))
@@ -94,16 +98,44 @@ def applications(connection: Connection, query: Select[Any]) -> list[Application
     return [Application(ApplicationId(r.id), OrganisationId(r.organisation), r.name, _account(r)) for r in rows]
 
 
+# made once: building a statement takes longer than SQLite takes to answer it
+_AGREEMENTS = (
+    select(
+        t.agreements,
+        t.applications.c.organisation.label("holder"),
+        t.organisations.c.suspended,
+        t.offer_versions.c.terms,
+    )
+    .join(t.applications, t.applications.c.id == t.agreements.c.application)
+    .join(
+        t.offer_versions,
+        (t.offer_versions.c.offer == t.agreements.c.offer) & (t.offer_versions.c.version == t.agreements.c.version),
+    )
+    .join(t.offers, t.offers.c.id == t.agreements.c.offer)
+    .join(t.organisations, t.organisations.c.id == t.applications.c.organisation)
+)
+_RELEASES = (
+    select(t.releases, t.datastreams, t.releases.c.id.label("release"), t.releases.c.offer.label("of"))
+    .join(
+        t.datastreams,
+        (t.datastreams.c.organisation == t.releases.c.organisation) & (t.datastreams.c.id == t.releases.c.datastream),
+    )
+    .order_by(t.releases.c.offer, t.releases.c.place)
+)
+_OFFERS = (
+    select(t.offers, t.organisations.c.suspended, t.offer_versions.c.terms)
+    .join(
+        t.offer_versions,
+        (t.offer_versions.c.offer == t.offers.c.id) & (t.offer_versions.c.version == t.offers.c.version),
+    )
+    .join(t.organisations, t.organisations.c.id == t.offers.c.organisation)
+    .order_by(t.offers.c.id)
+)
+
+
 def agreements(connection: Connection, *which: ColumnElement[bool], page: Page | None = None) -> list[Agreement]:
     """The oldest first; with a page, by id."""
-    holder, offer = t.applications, t.offers
-    query = (
-        select(t.agreements, holder.c.organisation.label("holder"), t.organisations.c.suspended)
-        .join(holder, holder.c.id == t.agreements.c.application)
-        .join(offer, offer.c.id == t.agreements.c.offer)
-        .join(t.organisations, t.organisations.c.id == holder.c.organisation)
-        .where(*which)
-    )
+    query = _AGREEMENTS.where(*which)
     ordered = page.cut(query, t.agreements.c.id) if page else query.order_by(t.agreements.c.created, t.agreements.c.id)
     return [
         Agreement(
@@ -114,6 +146,8 @@ def agreements(connection: Connection, *which: ColumnElement[bool], page: Page |
             state=r.state,
             created=r.created,
             holder=OrganisationId(r.holder),
+            terms=TERMS.validate_python(r.terms),
+            version=r.version,
             reason=r.reason,
             suspended=r.suspended is not None,
         )
@@ -121,29 +155,18 @@ def agreements(connection: Connection, *which: ColumnElement[bool], page: Page |
     ]
 
 
-def offers(connection: Connection, ids: Select[Any]) -> list[Offer]:
-    """The offers with these ids, by id, with their releases in the order that the owner gave."""
-    chosen = ids.subquery()
-    of = t.releases.c.offer
-    joined = (
-        select(t.releases, t.datastreams, t.releases.c.id.label("release"), of.label("of"))
-        .join(chosen, chosen.c.id == of)
-        .join(
-            t.datastreams,
-            (t.datastreams.c.organisation == t.releases.c.organisation)
-            & (t.datastreams.c.id == t.releases.c.datastream),
-        )
-        .order_by(of, t.releases.c.place)
-    )
+def offers(connection: Connection, ids: Select[Any] | str | None = None) -> list[Offer]:
+    """All offers, the one with this id, or those with these, by id; their releases in the order that the owner gave."""
+    releases, chosen = _RELEASES, _OFFERS
+    if isinstance(ids, str):
+        releases, chosen = releases.where(t.releases.c.offer == ids), chosen.where(t.offers.c.id == ids)
+    elif ids is not None:
+        of = ids.subquery()
+        releases = releases.join(of, of.c.id == t.releases.c.offer)
+        chosen = chosen.join(of, of.c.id == t.offers.c.id)
     by_offer: dict[str, list[Release]] = {}
-    for row in connection.execute(joined):
+    for row in connection.execute(releases):
         by_offer.setdefault(row.of, []).append(_release(row))
-    rows = connection.execute(
-        select(t.offers, t.organisations.c.suspended)
-        .join(chosen, chosen.c.id == t.offers.c.id)
-        .join(t.organisations, t.organisations.c.id == t.offers.c.organisation)
-        .order_by(t.offers.c.id)
-    )
     return [
         Offer(
             OfferId(r.id),
@@ -152,10 +175,29 @@ def offers(connection: Connection, ids: Select[Any]) -> list[Offer]:
             TERMS.validate_python(r.terms),
             tuple(by_offer.get(r.id, ())),
             r.created,
+            version=r.version,
             withdrawn=r.ended,
             suspended=r.suspended is not None,
         )
-        for r in rows
+        for r in connection.execute(chosen)
+    ]
+
+
+def notices(connection: Connection, *which: ColumnElement[bool]) -> list[Notice]:
+    """Those that were not taken down, the oldest first."""
+    query = select(t.notices).where(t.notices.c.ended.is_(None), *which).order_by(t.notices.c.time, t.notices.c.id)
+    return [
+        Notice(
+            r.id,
+            ApplicationId(r.application),
+            AgreementId(r.agreement),
+            OfferId(r.offer),
+            r.event,
+            r.time,
+            r.until,
+            r.reason,
+        )
+        for r in connection.execute(query)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker import keys, times
 from broker.errors import Conflict, NotFound
+from broker.licence import Terms
 from broker.model import (
     Agreement,
     AgreementId,
@@ -20,6 +22,7 @@ from broker.model import (
     Caller,
     Datastream,
     Gateway,
+    NoticeEvent,
     Offer,
     OfferId,
     Organisation,
@@ -27,6 +30,8 @@ from broker.model import (
 from broker.registry import ledger, reading
 from broker.registry import tables as t
 from broker.registry.reader import RegistryReader
+
+NOTICE_STANDS = 30 * times.DAY
 
 
 class Registry(RegistryReader):
@@ -162,16 +167,16 @@ class Registry(RegistryReader):
         """Raises Conflict."""
         with self._database.changing() as c, _unique(f"offer {offer.id}"):
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
-            terms = reading.TERMS.dump_python(offer.terms, mode="json")
             _add(
                 c,
                 t.offers,
                 id=offer.id,
                 organisation=offer.organisation,
                 profile=profile,
-                terms=terms,
+                version=offer.version,
                 created=offer.created,
             )
+            _add_terms(c, offer.id, offer.version, offer.terms, offer.created)
             for place, release in enumerate(offer.releases):
                 _add(
                     c,
@@ -191,29 +196,38 @@ class Registry(RegistryReader):
                 organisation=offer.organisation,
                 datastreams=[r.datastream.id for r in offer.releases],
                 profile=offer.profile.name,
-                licence=offer.terms.licence,
-                purposes=list(offer.terms.purposes),
-                access=offer.terms.access,
+                **_stated(offer.terms),
             )
 
+    def change_terms(self, offer: Offer, terms: Terms, now: int) -> Offer:
+        """Give an offer another version of its terms; agreements keep theirs. Raises NotFound, and Conflict if it changed meanwhile."""
+        version = offer.version + 1
+        with self._database.changing() as c, _unique(f"version {version} of offer {offer.id}"):
+            _change(c, t.offers, [t.offers.c.id == offer.id], {"version": version})
+            _add_terms(c, offer.id, version, terms, now)
+            _record(c, now, "offer_changed", offer=offer.id, version=version, **_stated(terms))
+            for agreement in reading.agreements(c, t.agreements.c.offer == offer.id, t.agreements.c.state == "active"):
+                _notify(c, agreement, "terms_changed", now, name=f"{agreement.id}-version-{version}")
+        return dataclasses.replace(offer, version=version, terms=terms)
+
     def add_agreement(self, agreement: Agreement) -> Agreement:
-        """Make it, or return the one that these two have already for this purpose."""
+        """Make it (or the request for it), or return the one that these two have already for this purpose."""
         with self._database.changing() as c:
             same = (
                 t.agreements.c.application == agreement.application,
                 t.agreements.c.offer == agreement.offer,
-                t.agreements.c.state == "active",
+                t.agreements.c.state.in_(["active", "requested"]),
                 t.agreements.c.purpose == agreement.purpose,
             )
             for known in reading.agreements(c, *same):
                 return known
             facts = asdict(agreement)
-            del facts["holder"], facts["suspended"]
+            del facts["holder"], facts["suspended"], facts["terms"]
             _add(c, t.agreements, **facts)
             _record(
                 c,
                 agreement.created,
-                "agreement_accepted",
+                "agreement_requested" if agreement.state == "requested" else "agreement_accepted",
                 agreement=agreement.id,
                 offer=agreement.offer,
                 application=agreement.application,
@@ -226,6 +240,65 @@ class Registry(RegistryReader):
         with self._database.changing() as c:
             _record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)
 
+    def decide_request(self, agreement: Agreement, criterion: str | None, reason: str | None, now: int) -> None:
+        """Grant a request, or refuse it by a criterion of the terms. Raises Conflict if it was decided before."""
+        event = "agreement_accepted" if criterion is None else "agreement_refused"
+        facts = {} if criterion is None else {"criterion": criterion, "reason": reason}
+        with self._database.changing() as c:
+            decided = c.execute(
+                update(t.agreements)
+                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == "requested")
+                .values(state="active" if criterion is None else "refused", reason=criterion)
+            )
+            if not decided.rowcount:
+                raise Conflict(f"agreement {agreement.id} is {agreement.state}: there is nothing to decide")
+            _record(
+                c,
+                now,
+                event,
+                agreement=agreement.id,
+                offer=agreement.offer,
+                application=agreement.application,
+                purpose=agreement.purpose,
+                **facts,
+            )
+            _notify(c, agreement, "accepted" if criterion is None else "refused", now, reason=criterion)
+
+    def renew_agreement(self, agreement: Agreement, offer: Offer, now: int) -> Agreement:
+        """Put an active agreement on its offer's present version. Raises Conflict if it is no longer active."""
+        with self._database.changing() as c:
+            renewed = c.execute(
+                update(t.agreements)
+                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == "active")
+                .values(version=offer.version)
+            )
+            if not renewed.rowcount:
+                raise Conflict(f"agreement {agreement.id} is no longer active: accept the offer anew")
+            c.execute(
+                update(t.notices)
+                .where(t.notices.c.agreement == agreement.id, t.notices.c.event.in_(["expiring", "terms_changed"]))
+                .values(ended=now)
+            )
+            _record(c, now, "agreement_renewed", agreement=agreement.id, offer=offer.id, version=offer.version)
+        return dataclasses.replace(agreement, terms=offer.terms, version=offer.version)
+
+    def notify(self, agreement: Agreement, event: NoticeEvent, now: int) -> bool:
+        """Tell an application, once for each version of its terms; whether it was not told before."""
+        name = f"{agreement.id}-{event}-{agreement.version}"
+        with self._database.reading() as c:
+            if c.execute(select(t.notices.c.id).where(t.notices.c.id == name)).first():
+                return False
+        with self._database.changing() as c:
+            if event == "expired":
+                _record(c, now, "agreement_expired", agreement=agreement.id, version=agreement.version)
+            _notify(c, agreement, event, now, name=name)
+        return True
+
+    def end_notice(self, notice: str, now: int) -> None:
+        """Take one down. Raises NotFound."""
+        with self._database.changing() as c:
+            _end(c, t.notices, [t.notices.c.id == notice], now)
+
     def revoke_agreement(self, agreement: AgreementId, by: Caller, reason: str, now: int) -> bool:
         """End an agreement; whether it was still active."""
         with self._database.changing() as c:
@@ -237,6 +310,45 @@ class Registry(RegistryReader):
             _end(c, t.offers, [t.offers.c.id == offer], now)
             _record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
             _end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
+
+
+def _add_terms(connection: Connection, offer: str, version: int, terms: Terms, now: int) -> None:
+    written = reading.TERMS.dump_python(terms, mode="json")
+    _add(connection, t.offer_versions, offer=offer, version=version, terms=written, created=now)
+
+
+def _stated(terms: Terms) -> dict[str, object]:
+    """What the public record says of terms."""
+    return {
+        "licence": terms.licence,
+        "purposes": list(terms.purposes),
+        "access": terms.access,
+        "approval": terms.approval,
+        **({"price": terms.price} if terms.price else {}),
+    }
+
+
+def _notify(
+    connection: Connection,
+    agreement: Agreement,
+    event: NoticeEvent,
+    now: int,
+    *,
+    name: str | None = None,
+    reason: str | None = None,
+) -> None:
+    _add(
+        connection,
+        t.notices,
+        id=name or f"{agreement.id}-{event}",
+        application=agreement.application,
+        agreement=agreement.id,
+        offer=agreement.offer,
+        event=event,
+        time=now,
+        until=now + NOTICE_STANDS,
+        reason=reason,
+    )
 
 
 def _facts(datastream: Datastream) -> dict[str, Any]:
@@ -272,11 +384,13 @@ def _none_left(connection: Connection, table: Table, which: ColumnElement[bool],
 
 def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Caller, reason: str, now: int) -> int:
     """End those that are active, each on the record; how many there were."""
-    active = which & (t.agreements.c.state == "active")
-    ending = [row.id for row in connection.execute(select(t.agreements.c.id).where(active).order_by(t.agreements.c.id))]
+    active = which & t.agreements.c.state.in_(["active", "requested"])
+    ending = reading.agreements(connection, active)
     connection.execute(update(t.agreements).where(active).values(state="revoked", ended=now, reason=reason))
     for agreement in ending:
-        _record(connection, now, "agreement_revoked", agreement=agreement, by=by.role, whose=by.id, reason=reason)
+        _record(connection, now, "agreement_revoked", agreement=agreement.id, by=by.role, whose=by.id, reason=reason)
+        if by != Caller("application", agreement.application):
+            _notify(connection, agreement, "revoked", now, reason=reason)
     return len(ending)
 
 

@@ -112,9 +112,18 @@ offers = Table(
     Column("id", _ID, primary_key=True),
     Column("organisation", ForeignKey("organisations.id"), nullable=False),
     Column("profile", JSON, nullable=False),
-    Column("terms", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
+)
+
+offer_versions = Table(
+    "offer_versions",
+    metadata,
+    Column("offer", ForeignKey("offers.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("terms", JSON, nullable=False),
+    Column("created", BigInteger, nullable=False),
 )
 
 releases = Table(
@@ -135,12 +144,27 @@ agreements = Table(
     Column("id", _ID, primary_key=True),
     Column("offer", ForeignKey("offers.id"), nullable=False),
     Column("application", ForeignKey("applications.id"), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("purpose", _ID, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
     Column("reason", Text),
     Index("ix_agreements_application_offer", "application", "offer"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("application", ForeignKey("applications.id"), nullable=False, index=True),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False),
+    Column("offer", _ID, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text),
+    Column("ended", BigInteger),
 )
 
 ledger = Table(

@@ -68,7 +68,7 @@ def offer(name: str = "offer", profile: Profile = MEAN) -> Offer:
 
 
 def agreement(name: str = "agreement", purpose: str = "research") -> Agreement:
-    return Agreement(AgreementId(name), OfferId("offer"), APPLICATION.id, purpose, "active", 5, ORGANISATION.id)
+    return Agreement(AgreementId(name), OfferId("offer"), APPLICATION.id, purpose, "active", 5, ORGANISATION.id, TERMS)
 
 
 def filled(registry: Registry) -> Registry:

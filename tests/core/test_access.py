@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker import topics
-from broker.access import Denied, Permitted, permit
+from broker import times, topics
+from broker.access import Denied, Permitted, Used, permit
 from broker.authorisation import OPEN, OWN_ROLES, Policy, Rule, changes, document, policy
-from broker.licence import Terms
+from broker.licence import Quota, Terms
 from broker.model import (
     Agreement,
     AgreementId,
@@ -36,8 +36,10 @@ def offer(terms: Terms = TERMS, name: str = "offer") -> Offer:
     return Offer(OfferId(name), OrganisationId("o"), Profile("raw", ()), terms, (), 0)
 
 
-def agreement(purpose: str = "research", state: AgreementState = "active", of: str = "offer") -> Agreement:
-    return Agreement(AgreementId("a"), OfferId(of), ApplicationId("app"), purpose, state, 0, HOLDER)
+def agreement(
+    purpose: str = "research", state: AgreementState = "active", of: str = "offer", terms: Terms = TERMS
+) -> Agreement:
+    return Agreement(AgreementId("a"), OfferId(of), ApplicationId("app"), purpose, state, 0, HOLDER, terms)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,10 @@ def agreement(purpose: str = "research", state: AgreementState = "active", of: s
         (TERMS, agreement(purpose="sale"), "purpose_not_permitted"),
         (TERMS, agreement(of="another"), "other_offer"),
         (TERMS, dataclasses.replace(agreement(), suspended=True), "organisation_suspended"),
-        (dataclasses.replace(TERMS, expires=100), agreement(), "offer_expired"),
+        (TERMS, agreement(state="requested"), "agreement_requested"),
+        (TERMS, agreement(terms=dataclasses.replace(TERMS, expires=100)), "agreement_expired"),
+        (TERMS, agreement(terms=dataclasses.replace(TERMS, quota=Quota("day", records=0))), "quota_exhausted"),
+        (TERMS, agreement(terms=dataclasses.replace(TERMS, quota=Quota("day", bytes=0))), "quota_exhausted"),
         (dataclasses.replace(TERMS, expires=100, access="open"), None, "offer_expired"),
     ],
 )
@@ -89,6 +94,7 @@ def test_what_its_owner_no_longer_offers_nobody_reads(
 def test_what_is_permitted_is_permitted_until_it_says_and_never_longer(
     terms: Terms, agreed: Agreement | None, now: int
 ) -> None:
+    agreed = agreed and dataclasses.replace(agreed, terms=terms)
     decision = permit(offer(terms), agreed, now)
     if isinstance(decision, Denied):
         return
@@ -118,13 +124,15 @@ def snapshot(*offers: Offer, agreements: tuple[Agreement, ...] = ()) -> Snapshot
 
 def test_one_agreement_is_one_rule_and_what_is_open_needs_none() -> None:
     open_offer = offer(dataclasses.replace(TERMS, access="open"), "open-offer")
-    wanted = policy(snapshot(offer(), open_offer, agreements=(agreement(),)), 0)
+    wanted = policy(snapshot(offer(), open_offer, agreements=(agreement(),)), 0, {})
     assert wanted.roles["application.app"] == {
         Rule("subscribePattern", "live/#"),
         Rule("subscribePattern", "status/#"),
         Rule("publishClientReceive", "live/o/offer/+"),
         Rule("publishClientReceive", "status/o/offer/+"),
         Rule("publishClientReceive", "status/p/+"),
+        Rule("subscribeLiteral", "notices/app"),
+        Rule("publishClientReceive", "notices/app"),
     }
     assert wanted.roles[OPEN] == {
         Rule("publishClientReceive", "live/o/open-offer/+"),
@@ -134,7 +142,7 @@ def test_one_agreement_is_one_rule_and_what_is_open_needs_none() -> None:
 
 
 def test_a_gateway_publishes_below_its_own_topic_and_hears_its_receipts() -> None:
-    assert policy(snapshot(), 0).roles["gateway.o.g"] == {
+    assert policy(snapshot(), 0, {}).roles["gateway.o.g"] == {
         Rule("publishClientSend", "in/o/g/#"),
         Rule("subscribeLiteral", "ack/o/g"),
         Rule("publishClientReceive", "ack/o/g"),
@@ -143,14 +151,15 @@ def test_a_gateway_publishes_below_its_own_topic_and_hears_its_receipts() -> Non
 
 @given(st.integers(0, 20), st.none() | st.integers(0, 20), st.sampled_from(["active", "revoked"]))
 def test_mosquitto_follows_the_decision(now: int, expires: int | None, state: AgreementState) -> None:
-    terms, agreed = dataclasses.replace(TERMS, expires=expires), agreement(state=state)
-    rules = policy(snapshot(offer(terms), agreements=(agreed,)), now).roles["application.app"]
+    terms = dataclasses.replace(TERMS, expires=expires)
+    agreed = agreement(state=state, terms=terms)
+    rules = policy(snapshot(offer(terms), agreements=(agreed,)), now, {}).roles["application.app"]
     permitted = isinstance(permit(offer(terms), agreed, now), Permitted)
     assert (Rule("publishClientReceive", "live/o/offer/+") in rules) == permitted
 
 
 def test_nobody_but_mitoyens_own_clients_comes_near_system_and_control_topics() -> None:
-    roles = policy(snapshot(offer(), agreements=(agreement(),)), 0).roles
+    roles = policy(snapshot(offer(), agreements=(agreement(),)), 0, {}).roles
     for name, rules in roles.items():
         for rule in rules:
             if rule.topic.startswith("$"):
@@ -160,7 +169,7 @@ def test_nobody_but_mitoyens_own_clients_comes_near_system_and_control_topics() 
 
 
 def test_the_file_denies_what_is_not_named() -> None:
-    wanted = policy(snapshot(), 0)
+    wanted = policy(snapshot(), 0, {})
     made = document(wanted, [account(name) for name in wanted.clients])
     assert made["defaultACLAccess"] == {
         "publishClientSend": False,
@@ -200,3 +209,35 @@ def test_changes_lead_from_any_policy_to_any_other(now: Policy, wanted: Policy) 
 @given(policies)
 def test_a_client_whose_password_is_unknown_is_not_made(wanted: Policy) -> None:
     assert not [c for c in changes(Policy({}, {}), wanted, {}) if c["command"] == "createClient"]
+
+
+def test_an_agreement_keeps_the_terms_that_were_agreed_to() -> None:
+    stricter = offer(dataclasses.replace(TERMS, purposes=("teaching",), expires=5))
+    assert permit(stricter, agreement(), 100) == Permitted(None)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 20), st.none() | st.integers(1, 20))
+def test_a_quota_leaves_what_was_not_used_and_ends_when_nothing_is_left(
+    records: int, size: int, most_records: int, most_bytes: int | None
+) -> None:
+    quota = Quota("month", most_records, most_bytes)
+    decision = permit(offer(), agreement(terms=dataclasses.replace(TERMS, quota=quota)), 0, Used(records, size))
+    over = records >= most_records or (most_bytes is not None and size >= most_bytes)
+    if over:
+        assert isinstance(decision, Denied)
+    else:
+        left = Quota("month", most_records - records, None if most_bytes is None else most_bytes - size)
+        assert decision == Permitted(None, left)
+
+
+@pytest.mark.parametrize(
+    ("per", "now", "begin", "end"),
+    [
+        ("day", "2026-11-23T23:59:59.999999999Z", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"),
+        ("day", "2026-11-24T00:00:00Z", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"),
+        ("month", "2026-12-31T12:00:00Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ("month", "2028-02-29T12:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+    ],
+)
+def test_a_quotas_period_is_the_calendars(per: Literal["day", "month"], now: str, begin: str, end: str) -> None:
+    assert Quota(per, 1).period(times.parse(now)) == (times.parse(begin), times.parse(end))

@@ -92,6 +92,7 @@ class Bench:
         self.raw, self.released = SqliteStore(home / "raw"), SqliteStore(home / "released")
         self.heard = Heard()
         self._numbers = itertools.count()
+        self.reported: list[tuple[str, int, int]] = []
         self.keeper = self.begin()
 
     def begin(self) -> Keeper:
@@ -106,6 +107,7 @@ class Bench:
             live=self.heard,
             state_file=self.home / "state",
             settings=KeeperSettings(LATENESS),
+            report=self.reported.extend,
             clock=lambda: self.now,
         )
         return self.keeper

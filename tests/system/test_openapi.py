@@ -20,7 +20,8 @@ BEFORE = [
     "post organisations", "post gateways", "post datastreams", "post offers", "post applications", "post agreements",
 ]  # fmt: skip
 AFTER = [
-    "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "delete agreements/{agreement}",
+    "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
+    "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "delete agreements/{agreement}", "delete notices/{notice}",
     "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",
     "delete organisations/{organisation}",
 ]  # fmt: skip
@@ -56,6 +57,7 @@ class Example:
         self.description = json.loads(broker.text(None, "/openapi.json"))
         self.keys: dict[str, str | None] = {"operator": broker.operator_key}
         self.agreement = ""
+        self.request = ""
 
     def calls(self) -> list[Call]:
         paths = self.description["paths"].items()
@@ -64,7 +66,7 @@ class Example:
         return [found[name] for name in (*BEFORE, *between, *AFTER)]
 
     def send(self, call: Call, query: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
-        path = call.path.format(**{**call.parameters("path"), "agreement": self.agreement})
+        path = call.path.format(**{**call.parameters("path"), **self._made_up(call)})
         with self.broker.client(self._key(call)) as client:
             request = client.build_request(call.method, path, params=query, json=self._body(call), headers=headers)
             answer = client.send(request, stream=call.name in STREAMS)
@@ -82,6 +84,16 @@ class Example:
             self.agreement = answer.json()["id"]
         elif call.name == "post gateways":
             self.mqtt = answer.json()["mqtt"]
+
+    def ask(self) -> None:
+        """Request an agreement, now that the terms want it to be decided on."""
+        body = {"offer": "air-by-minute", "application": "smog-alert", "purpose": "teaching", "accept": True}
+        self.request = self.broker.call(self.keys["organisation"], "POST", "agreements", body)["id"]
+
+    def _made_up(self, call: Call) -> dict[str, str]:
+        """Ids that nobody knows before."""
+        of = self.request if call.path.endswith("/decision") else self.agreement
+        return {"agreement": of, "notice": f"{self.agreement}-revoked"}
 
     def _key(self, call: Call) -> str | None:
         if "security" not in call.described:
@@ -114,6 +126,8 @@ def test_every_example_of_the_description_is_accepted_by_the_broker(example: Exa
             assert str(answer.status_code) == expected, (call.name, query, answer.status_code)
             sent += 1
             example.learn(call, answer)
+        if call.name == "put offers/{offer}/terms":
+            example.ask()
         if call.name == "post offers":
             with Device(example.mqtt) as device:
                 record = {"time": "2026-11-23T08:00:00Z", "value": 12.3}
