@@ -9,6 +9,7 @@ from broker.settings import Settings
 from broker.store import influx
 from broker.store import open as store
 from broker.store.influxserver import Account
+from broker.store.influxserver2 import Token
 from broker.store.protocol import Store
 
 
@@ -25,26 +26,37 @@ def prefix(settings: Settings, home: Home) -> str:
     return f"mitoyen_{logins['mitoyen.ingest'].client_id[:12]}"
 
 
-def writer(settings: Settings) -> Account | None:
+def writer(settings: Settings) -> Account | Token | None:
     """Who writes to InfluxDB, where it asks."""
-    return _influx(settings.influx_username, settings.influx_password)
+    return _influx(settings, settings.influx_token, settings.influx_username, settings.influx_password)
 
 
-def reader(settings: Settings) -> Account | None:
+def reader(settings: Settings) -> Account | Token | None:
     """Who reads what was released from InfluxDB, where it asks."""
-    return _influx(settings.influx_reader_username, settings.influx_reader_password)
+    token, name = settings.influx_reader_token, settings.influx_reader_username
+    return _influx(settings, token, name, settings.influx_reader_password)
 
 
 def prepare_store(settings: Settings, home: Home) -> None:
     """Create InfluxDB's databases, and its users where an admin is given. Raises StoreUnavailable."""
-    admin = _influx(settings.influx_admin_username, settings.influx_admin_password)
-    ready = admin is None and writer(settings) is not None
-    if settings.store.startswith("influx:") and not ready:
-        url = settings.store.removeprefix("influx:")
-        influx.prepare(url, prefix(settings, home), admin=admin, writer=writer(settings), reader=reader(settings))
+    if not settings.store.startswith("influx:"):
+        return
+    url, name = settings.store.removeprefix("influx:"), prefix(settings, home)
+    token, user = settings.influx_admin_token, settings.influx_admin_username
+    admin, writes, reads = (
+        _influx(settings, token, user, settings.influx_admin_password),
+        writer(settings),
+        reader(settings),
+    )
+    if isinstance(admin, Token):
+        influx.prepare_buckets(url, name, admin)
+    elif (admin is not None or writes is None) and not isinstance(writes, Token) and not isinstance(reads, Token):
+        influx.prepare(url, name, admin=admin, writer=writes, reader=reads)
 
 
-def _influx(name: str | None, password: str | None) -> Account | None:
+def _influx(settings: Settings, token: str | None, name: str | None, password: str | None) -> Account | Token | None:
+    if settings.influx_organisation is not None:
+        return None if token is None else Token(settings.influx_organisation, token)
     return None if name is None else Account(name, password or "")
 
 

@@ -109,6 +109,14 @@ class Settings(BaseSettings):
     influx_reader_username: str | None = None
     """Who reads the released database alone: all that the HTTP side is given."""
     influx_reader_password: str | None = None
+    influx_organisation: str | None = None
+    """Where InfluxDB is a 2.x: the organisation there whose buckets they are. It asks for tokens in place of names:"""
+    influx_admin_token: str | None = None
+    """one that may create buckets; left out, both must be there already;"""
+    influx_token: str | None = None
+    """one that may read and write both;"""
+    influx_reader_token: str | None = None
+    """and one that may read the released bucket alone."""
     influx_database: str | None = None
     """Databases are this name with `_raw` and `_released`; a name of this home's own if it is left out."""
     ahead: Duration = "PT5M"

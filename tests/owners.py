@@ -56,7 +56,7 @@ class Reader:
         return made
 
     def history(self, release: str, **query: str) -> list[dict[str, Any]]:
-        """All observations of a release, as soon as the broker says that they are complete."""
+        """All observations of a release, as soon as the broker says that they are complete; it may be starting again."""
         until = time.monotonic() + SETTLE_S
         with self.broker.client(self.key) as client:
             while True:
@@ -84,6 +84,8 @@ def _pages(client: httpx.Client, path: str, query: dict[str, str]) -> tuple[list
     found: list[dict[str, Any]] = []
     answer = client.get(path, params=query)
     while True:
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return found, False
         if answer.is_error:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         page = answer.json()

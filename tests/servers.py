@@ -234,12 +234,8 @@ class Mitoyen(Server):
             Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in [self._process.pid, *children]
         )
 
-    def kill(self, name: str) -> None:
-        """SIGKILL for one of its parts, which it then starts again."""
-        os.kill(self.part(name), signal.SIGKILL)
-
-    def kill_as_soon_as_it_runs(self, name: str) -> str:
-        """The same for a part that may be down now, since it was killed before; returns its name."""
+    def kill(self, name: str) -> str:
+        """SIGKILL for one of its parts, which it then starts again; as soon as it runs, since it may have been killed before."""
         _await(lambda: self._kills(name), f"no {name} runs")
         return name
 
@@ -262,7 +258,7 @@ class Mitoyen(Server):
 
     def _kills(self, name: str) -> bool:
         try:
-            self.kill(name)
+            os.kill(self.part(name), signal.SIGKILL)
         except LookupError:
             return False
         return True

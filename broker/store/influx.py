@@ -1,4 +1,4 @@
-"""A store in an InfluxDB 1.x database, over `/write` and InfluxQL: for a city that has outgrown one machine.
+"""A store in an InfluxDB database (1.x) or bucket (2.x), asked in InfluxQL: for a city that has outgrown one machine.
 
 Values are bound, never pasted into a query. InfluxDB orders by time only, so points of one time are fetched
 whole and sorted here. Every key is a series, and a query opens each series of its stream: a stream of 100,000
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broker.errors import StoreUnavailable
 from broker.store.influxserver import Server
+from broker.store.influxserver2 import Server2, Token
 from broker.store.lineprotocol import (
     COLUMNS,
     MEASUREMENT,
@@ -32,19 +33,17 @@ if TYPE_CHECKING:
     from broker.store.influxserver import Account, Series
     from broker.store.lineprotocol import Found
 
-_ERASE_S = 600.0  # 0.25 ms a series: a stream of a million tags takes 4 min
 _PAGE = 9_999  # points a query, 4 MB; with the one more that is asked for, the lowest max-row-limit shipped
 _STREAMS = 100  # streams a query for last points: 0.3 s over a year of history
 _RECENT = "8d"  # where a living stream's last point is: two shards at most instead of all
 _SELECT = f'SELECT {COLUMNS} FROM "{MEASUREMENT}" WHERE'  # noqa: S608 - two constants
-_ERASE = f'DELETE FROM "{MEASUREMENT}" WHERE "stream" = $stream'  # noqa: S608 - a constant
 
 
 class InfluxStore:
     """Points in one database. A write is on the server's disk before it answers (`wal-fsync-delay` is 0)."""
 
-    def __init__(self, url: str, database: str, *, account: Account | None = None) -> None:
-        self._server = Server(url, account)
+    def __init__(self, url: str, database: str, *, account: Account | Token | None = None) -> None:
+        self._server = _server(url, account)
         self._database = database
 
     def write(self, rows: Rows) -> None:
@@ -76,7 +75,7 @@ class InfluxStore:
         return found
 
     def erase(self, stream: str) -> None:
-        self._server.query(_ERASE, self._database, {"stream": tag(stream)}, answer_s=_ERASE_S)
+        self._server.erase(self._database, stream)
 
     def close(self) -> None:
         self._server.close()
@@ -136,7 +135,7 @@ def prepare(
     none of the accounts. Doing it again changes nothing. Raises StoreUnavailable with what the server says,
     also if a user exists with another password or a database with another retention.
     """
-    server = Server(url, admin)
+    server = _server(url, admin)
     try:
         for statement in preparation(prefix, writer=writer, reader=reader, shard=shard):
             server.query(statement)
@@ -160,6 +159,25 @@ def preparation(prefix: str, *, writer: Account | None, reader: Account | None, 
             statements.append(f"CREATE USER {name} WITH PASSWORD {literal(account.password)}")
             statements += [f"GRANT {grant} TO {name}" for grant in grants]
     return statements
+
+
+def prepare_buckets(url: str, prefix: str, admin: Token) -> None:
+    """Create `{prefix}_raw` and `{prefix}_released` on a server of 2.x, which keep for ever. Raises StoreUnavailable.
+
+    Tokens for them are the operator's to make: a server of 2.x chooses them itself.
+    """
+    server = Server2(url, admin)
+    try:
+        for which in ("raw", "released"):
+            server.create_bucket(f"{prefix}_{which}")
+    finally:
+        server.close()
+
+
+def _server(url: str, account: Account | Token | None) -> Server:
+    if isinstance(account, Token):
+        return Server2(url, account)
+    return Server(url, account.header if account else None)
 
 
 def _point(found: Found) -> Point:

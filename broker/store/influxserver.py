@@ -1,11 +1,13 @@
 """An InfluxDB 1.x server: its two addresses `/write` and `/query`, and what its answers mean.
 
-Answers come as MessagePack: most readers of JSON lose the sign of -0.0.
+Answers come as MessagePack: most readers of JSON lose the sign of -0.0. A server of 2.x answers `/query` alike and is
+written to otherwise: `influxserver2.py`.
 https://docs.influxdata.com/influxdb/v1.8/tools/api/
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,15 +16,17 @@ import httpx
 import msgspec
 
 from broker.errors import Malformed, StoreUnavailable
-from broker.store.lineprotocol import Found
+from broker.store.lineprotocol import MEASUREMENT, Found, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ANSWER_S = 30.0  # the server gives up a write after 10 s; a query over years may take longer
 _CONNECT_S = 5.0  # a server that is there accepts within milliseconds, over the ocean within one second
+_ERASE_S = 600.0  # 0.25 ms a series: a stream of a million tags takes 4 min
 _REFUSALS = ("partial write", "unable to parse")  # another bad request is not about rows, but a proxy's
 _LIMIT = "limit exceeded"  # of series or of values a tag: an operator can raise it, and the rows are taken
+_ERASE = f'DELETE FROM "{MEASUREMENT}" WHERE "stream" = $stream'  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class Account:
 
     name: str
     password: str = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        """Who asks, as an HTTP header says it (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
 
 
 class Series(msgspec.Struct):
@@ -54,27 +63,23 @@ class _Answer(msgspec.Struct):
 class Server:
     """The two addresses of an InfluxDB server, and what its answers mean."""
 
-    def __init__(self, url: str, account: Account | None) -> None:
+    def __init__(self, url: str, authorization: str | None) -> None:
         self._url = _checked(url)
+        who = {"Authorization": authorization} if authorization else {}
         self._http = httpx.Client(
             base_url=self._url,
-            auth=(account.name, account.password) if account else None,
-            headers={"Accept": "application/x-msgpack", "Accept-Encoding": "identity"},
+            headers={"Accept": "application/x-msgpack", "Accept-Encoding": "identity", **who},
             trust_env=False,  # the password must not travel by a proxy, nor be replaced by one from ~/.netrc
         )
 
     def write(self, database: str, body: bytes) -> str | None:
         """Why the server will never take some of these lines; None if it took all."""
         answer = self._post("write", params={"db": database, "precision": "ns"}, content=body)
-        said = _said(answer)
-        if answer.is_success:
-            return None
-        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-            return "larger than the server takes"
-        bad = answer.status_code == httpx.codes.BAD_REQUEST
-        if bad and said.startswith(_REFUSALS) and _LIMIT not in said:
-            return _unquoted(said)
-        raise self._unavailable(answer, _unquoted(said))
+        return None if answer.is_success else self._refusal(answer.status_code, _said(answer))
+
+    def erase(self, database: str, stream: str) -> None:
+        """Forget every point of a stream. Raises StoreUnavailable."""
+        self.query(_ERASE, database, {"stream": tag(stream)}, answer_s=_ERASE_S)
 
     def query(
         self,
@@ -94,7 +99,7 @@ class Server:
         # the body, not the address: addresses are logged, and passwords would be with them
         answer = self._post("query", data=form, answer_s=answer_s)
         if not answer.is_success:
-            raise self._unavailable(answer, _said(answer))
+            raise self._unavailable(answer.status_code, _said(answer))
         try:
             found = msgspec.msgpack.decode(answer.content, type=_Answer)
         except msgspec.DecodeError as error:
@@ -106,7 +111,7 @@ class Server:
         if any(one.partial for one in series):
             complaint = "its max-row-limit is too low"
         if complaint:
-            raise self._unavailable(answer, complaint)
+            raise self._unavailable(answer.status_code, complaint)
         return series
 
     def close(self) -> None:
@@ -128,10 +133,19 @@ class Server:
             why = str(error) or type(error).__name__
             raise StoreUnavailable(f"InfluxDB at {self._url} does not answer: {why}") from error
 
-    def _unavailable(self, answer: httpx.Response, said: str) -> StoreUnavailable:
-        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+    def _refusal(self, status: int, said: str) -> str:
+        """Why rows will never be taken, if that is what a failed write says. Raises StoreUnavailable if it is not."""
+        if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+            return "larger than the server takes"
+        bad = status in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
+        if bad and any(refusal in said for refusal in _REFUSALS) and _LIMIT not in said:
+            return _unquoted(said)
+        raise self._unavailable(status, _unquoted(said))
+
+    def _unavailable(self, status: int, said: str) -> StoreUnavailable:
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return StoreUnavailable(f"InfluxDB at {self._url} refuses the user and password it was given: {said}")
-        return StoreUnavailable(f"InfluxDB at {self._url} can't now: {said} (HTTP {answer.status_code})")
+        return StoreUnavailable(f"InfluxDB at {self._url} can't now: {said} (HTTP {status})")
 
 
 def _checked(url: str) -> httpx.URL:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broker.store.influxserver import Account
+    from broker.store.influxserver2 import Token
     from broker.store.protocol import Store
 
 
@@ -22,7 +23,7 @@ class Stores(NamedTuple):
     released: Store
 
 
-def open_stores(spec: str, home: Path, *, prefix: str, account: Account | None = None) -> Stores:
+def open_stores(spec: str, home: Path, *, prefix: str, account: Account | Token | None = None) -> Stores:
     """Both stores, to write. `prefix` tells apart homes that share an InfluxDB server. Raises Malformed."""
     raw, released = (
         _open(spec, home, which, prefix=prefix, account=account, readonly=False) for which in ("raw", "released")
@@ -30,12 +31,12 @@ def open_stores(spec: str, home: Path, *, prefix: str, account: Account | None =
     return Stores(raw, released)
 
 
-def open_released(spec: str, home: Path, *, prefix: str, account: Account | None = None) -> Store:
+def open_released(spec: str, home: Path, *, prefix: str, account: Account | Token | None = None) -> Store:
     """What was released, to read: all that a process which serves the public may open. Raises Malformed."""
     return _open(spec, home, "released", prefix=prefix, account=account, readonly=True)
 
 
-def _open(spec: str, home: Path, which: str, *, prefix: str, account: Account | None, readonly: bool) -> Store:
+def _open(spec: str, home: Path, which: str, *, prefix: str, account: Account | Token | None, readonly: bool) -> Store:
     kind, _, url = spec.partition(":")
     if spec == "sqlite":
         return SqliteStore(home / f"{which}.sqlite", readonly=readonly)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import secrets
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 from broker.errors import StoreRejected
 from broker.points import Point, Row
-from broker.store.influx import InfluxStore, prepare
+from broker.store.influx import InfluxStore, prepare, prepare_buckets
+from broker.store.influxserver2 import Token
 from broker.store.open import open_released, open_stores
 from broker.store.sqlite import SqliteStore
 from broker.times import DAY, EARLIEST, LATEST, SECOND, parse
@@ -31,6 +34,8 @@ LEAST, MOST = -(2**63), 2**63 - 1
 # Hypothesis reaches 1678 and 2261 in one test; with weekly shards InfluxDB would open 30,000 of them
 SHARD = "5000w"
 
+URL, TOKEN, ORGANISATION = (f"MITOYEN_TEST_INFLUX_{name}" for name in ("URL", "TOKEN", "ORGANISATION"))
+
 texts = st.text(max_size=20) | st.text(alphabet="\\\"', =\n\r\t%;#\x00é\ue000😀ab", max_size=12)
 values = st.floats(allow_nan=False, allow_infinity=False) | st.integers(LEAST, MOST) | st.booleans() | texts
 times = st.integers(EARLIEST, LATEST - 1)
@@ -39,16 +44,28 @@ rows = st.builds(Row, texts, st.builds(Point, times, values, texts, texts))
 _numbers = count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "influx"])
+@pytest.fixture(scope="module", params=["sqlite", "influx", "influx2"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     if request.param == "sqlite":
         opened: Store = SqliteStore(tmp_path_factory.mktemp("store") / "points.sqlite")
+    elif request.param == "influx2":
+        opened = real_influx2()
     else:
         server = request.getfixturevalue("influxd")
         prepare(server.url, "contract", shard=SHARD)
         opened = InfluxStore(server.url, "contract_raw")
     yield opened
     opened.close()
+
+
+def real_influx2() -> Store:
+    """On the server that the environment names, in buckets `contract_…` of its own."""
+    if URL not in os.environ:
+        pytest.skip(f"no InfluxDB 2.x can be had from Debian or PyPI: {URL}, {TOKEN} and {ORGANISATION} name one")
+    token = Token(os.environ[ORGANISATION], os.environ[TOKEN])
+    prefix = f"contract_{secrets.token_hex(6)}"
+    prepare_buckets(os.environ[URL], prefix, token)
+    return InfluxStore(os.environ[URL], f"{prefix}_raw", account=token)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_what_has_a_receipt_is_stored_once_whatever_is_killed_at_random_points(
     def kill_when_due(receipts: int) -> None:
         if points and receipts >= points[0]:
             points.pop(0)
-            fallen.append(broker.kill_as_soon_as_it_runs(victims.pop()))
+            fallen.append(broker.kill(victims.pop()))
 
     if store == "influx":
         store = f"influx:{request.getfixturevalue('influxd').url}"
@@ -82,7 +82,7 @@ def test_what_mosquitto_acknowledged_is_stored_once_though_the_broker_dies_at_20
             device.publish("d", map(message, range(messages)))
             for point in points:
                 device.await_answers(point, within_s=60)
-                broker.kill_as_soon_as_it_runs("broker")
+                broker.kill("broker")
             device.await_answers(messages, within_s=120)
         kept = Counter((one["time"], one["value"]) for one in reader.history(release))
     assert kept == once_each(messages)
