@@ -25,6 +25,7 @@ from api.routes import (
     offers,
     organisations,
     public,
+    use,
 )
 from api.services import Services
 from broker import secrets
@@ -34,7 +35,7 @@ from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
 
-ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, notices, history, live, public)
+ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, notices, use, history, live, public)
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
 

@@ -62,7 +62,7 @@ class Services:
     def permit(self, caller: Caller | None, offer: Offer) -> Permitted:
         """The one decision, for whoever calls. Raises Problem: 401 for nobody, 403 for the wrong one."""
         agreement = self.agreement(caller, offer)
-        decision = permit(offer, agreement, self.clock(), self._used(agreement))
+        decision = permit(offer, agreement, self.clock(), self.used(agreement))
         if isinstance(decision, Denied):
             raise unauthenticated() if caller is None else denied(decision)
         return decision
@@ -102,7 +102,7 @@ class Services:
                     more, total = self._noted.get(whose, (0, 0))
                     self._noted[whose] = records + more, size + total
 
-    def _used(self, agreement: Agreement | None) -> Used:
+    def used(self, agreement: Agreement | None) -> Used:
         if agreement is None or agreement.state != "active" or agreement.terms.quota is None:
             return NOTHING
         used = msgspec.json.decode(self.control.call(QuotaUsed()), type=dict[str, Used])

@@ -64,10 +64,12 @@ class QuotaUsed(msgspec.Struct, tag="used"):
 
 
 class Usage(msgspec.Struct, tag="usage"):
-    """All hours that begin in this time (ns): a list of Row."""
+    """The hours that begin in this time (ns), of an offer, an agreement or all: a list of Row."""
 
     start: int
     end: int
+    offer: str | None = None
+    agreement: str | None = None
 
 
 class CaughtUp(msgspec.Struct, tag="caught_up"):

@@ -173,11 +173,13 @@ def used_of(path: Path, agreements: Iterable[Agreement], now: int) -> dict[Agree
         }
 
 
-def hours(path: Path, start: int, end: int) -> list[Row]:
-    """All hours that begin in this time (ns), the oldest first."""
+def hours(path: Path, start: int, end: int, offer: str | None = None, agreement: str | None = None) -> list[Row]:
+    """The hours that begin in this time (ns), of an offer, an agreement or all; the oldest first."""
     with closing(_opened(path)) as db:
         rows = db.execute(
-            "select * from hours where hour >= ? and hour < ? order by hour, offer, agreement", (start, end)
+            "select * from hours where hour >= ?1 and hour < ?2 and (?3 is null or offer = ?3) and (?4 is null or agreement = ?4)"
+            " order by hour, offer, agreement",
+            (start, end, offer, agreement),
         )
         return [Row(*row) for row in rows]
 

@@ -196,9 +196,9 @@ class _Broker:
                 return None
             case control.QuotaUsed():
                 return self._meter.used(now)
-            case control.Usage(start=start, end=end):
+            case control.Usage(start=start, end=end, offer=offer, agreement=agreement):
                 self._meter.flush(now)
-                return await asyncio.to_thread(hours, self._home.meter, start, end)
+                return await asyncio.to_thread(hours, self._home.meter, start, end, offer, agreement)
 
     async def _caught_up(self) -> bool:
         with suppress(TimeoutError, Unavailable):

@@ -64,7 +64,7 @@ def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.Agre
 @router.get("/{agreement}")
 def show_agreement(agreement: forms.AnAgreement, caller: Known, with_: With) -> forms.AgreementShown:
     """An agreement of yours."""
-    return _shown(*_party(agreement, caller, with_))
+    return _shown(*party(agreement, caller, with_))
 
 
 @router.post("/{agreement}/decision")
@@ -72,7 +72,7 @@ def decide_request(
     agreement: forms.AnAgreement, body: forms.Decision, caller: Known, with_: With
 ) -> forms.AgreementShown:
     """Grant a request, or refuse it by one of the published criteria, as owner of the offer."""
-    found, offer = _party(agreement, caller, with_)
+    found, offer = party(agreement, caller, with_)
     if (caller.role, caller.id) != ("organisation", offer.organisation):
         raise forbidden("The owner of the offer decides.")
     if not body.grant and body.criterion not in found.terms.criteria:
@@ -93,7 +93,7 @@ def renew_agreement(
 ) -> forms.AgreementShown:
     """Go on under the offer's present terms, as holder of the application."""
     assert body.accept
-    found, offer = _party(agreement, caller, with_)
+    found, offer = party(agreement, caller, with_)
     if not speaks_for(caller, found.application, found.holder):
         raise forbidden("The application's side accepts terms.")
     now = time.time_ns()
@@ -108,12 +108,12 @@ def renew_agreement(
 @router.delete("/{agreement}", status_code=204)
 def end_agreement(agreement: forms.AnAgreement, body: forms.Reason, caller: Known, with_: With) -> None:
     """End an agreement, as either party. When this answers, live and history have stopped."""
-    found, _ = _party(agreement, caller, with_)
+    found, _ = party(agreement, caller, with_)
     with_.registry.revoke_agreement(found.id, caller, body.reason, time.time_ns())
     with_.changed()
 
 
-def _party(agreement: str, caller: Caller, with_: Services) -> tuple[Agreement, Offer]:
+def party(agreement: str, caller: Caller, with_: Services) -> tuple[Agreement, Offer]:
     """An agreement and its offer, if the caller is one of its two parties. Raises Problem."""
     found = with_.registry.agreement(agreement)
     offer = with_.registry.offer(found.offer)
