@@ -18,7 +18,9 @@ from broker.entry import Decoded, Refusal
 from broker.errors import Malformed
 from broker.model import Kind
 from broker.points import Point, tag_key
-from gateways import epc
+from broker.reading import Custom, Reading, TagRead, Understood
+from gateways import epc, foreign
+from gateways.foreign import Item, Read
 
 LONGEST_NAME = 128
 """Characters of a read point's name."""
@@ -54,6 +56,25 @@ def decode(payload: bytes, kind: Kind, arrived: int) -> Decoded:
     except (msgspec.DecodeError, Malformed, UnicodeDecodeError):
         return _one_by_one(payload, kind, arrived)
     return Decoded(items, any(record.time is None for record in records))
+
+
+def reader(_: Custom) -> Read:
+    """The same as readings, of the datastream that is the topic."""
+
+    def read(topic: str, payload: bytes, _arrived: int) -> Understood:
+        found = foreign.records(foreign.parse(payload), "a pack")
+        return Understood(foreign.each(found, lambda record: [_item(record, topic)]))
+
+    return read
+
+
+def _item(found: object, datastream: str) -> Item:
+    kind: Kind = "rfid" if isinstance(found, dict) and "epc" in found else "measurement"
+    record = _typed(found, kind)
+    time = None if record.time is None else times.parse(record.time)
+    if isinstance(record, _Measurement):
+        return Reading("", datastream or "value", record.value, time)
+    return TagRead("", epc.canonical(record.epc), time, record.read_point, record.antenna, record.rssi)
 
 
 def _point(record: _Measurement | _TagRead, arrived: int) -> Point:

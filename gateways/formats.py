@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
-from broker.entry import Decode
-from gateways import canonical
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.entry import Decode, Refusal
+from broker.reading import Custom, Format, FormatName, Understood
+from gateways import canonical, lorawan, opensensemap, senml, sensor_community
+from gateways.foreign import EXPECTED, Read
 
 DECODERS: dict[str, Decode] = {"json": canonical.decode}
+"""Those of one datastream's own topic."""
+READERS: dict[FormatName, Callable[[Custom], Read]] = {
+    "json": canonical.reader,
+    "senml": senml.json_reader,
+    "senml-cbor": senml.cbor_reader,
+    "ttn": lorawan.ttn_reader,
+    "chirpstack": lorawan.chirpstack_reader,
+    "sensor-community": sensor_community.reader,
+    "opensensemap": opensensemap.reader,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A reader whose payload that can't be read is refused as a whole."""
+
+    read: Read
+
+    def understand(self, topic: str, payload: bytes, arrived: int) -> Understood:
+        try:
+            return self.read(topic, payload, arrived)
+        except EXPECTED as error:
+            return Understood([Refusal(0, str(error))])
+
+
+def make(name: FormatName, custom: Custom) -> Format:
+    """A format for one gateway's messages, which it is to be given in order."""
+    return _Guarded(READERS[name](custom))

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from pydantic import ValidationError
@@ -18,8 +19,10 @@ from pydantic import ValidationError
 from broker.errors import MitoyenError, NotFound
 from broker.home import Home
 from broker.opening import registry as open_registry
+from broker.reading import Custom, FormatName
 from broker.registry.ledger import Broken, verify
 from broker.settings import Settings
+from gateways import formats, show
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
 from mitoyen.demo_city import RECORDINGS
@@ -129,6 +132,30 @@ def demo(
             raise _failed(error) from error
     typer.echo(json.dumps(asdict(summary)))
     if seconds is not None and not summary.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def decode(
+    format_: Annotated[FormatName, typer.Argument(metavar="FORMAT", help=", ".join(get_args(FormatName)))],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A payload; or messages, one a line.")],
+    topic: Annotated[str, typer.Option(help="What follows the gateway's own prefix.")] = "",
+    zone: Annotated[str, typer.Option(help="What a time without zone means, such as Europe/Paris.")] = "UTC",
+) -> None:
+    """Print what a gateway would understand of a payload, as JSON lines, or why it refuses it. Stores nothing.
+
+    A FILE whose lines are {"topic": …, "payload": …} is taken as messages in order. Exits 1 if anything is refused.
+    """
+    try:
+        understand = formats.make(format_, Custom(ZoneInfo(zone))).understand
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(f"zone {zone!r}: expected a name of the time zone database") from error
+    refused = False
+    for on, payload in show.unwrapped(file.read_bytes(), topic):
+        for line in show.shown(understand(on, payload, time.time_ns())):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+            refused = refused or "refused" in line
+    if refused:
         raise typer.Exit(1)
 
 
