@@ -363,6 +363,21 @@ class NoticeShown(BaseModel):
     reason: str | None = None
 
 
+class LedgerKey(BaseModel):
+    algorithm: Literal["Ed25519"] = "Ed25519"
+    key: str = Field(description="Base64 of its 32 bytes.")
+
+
+class CheckpointShown(BaseModel):
+    """A signed statement that the ledger was so."""
+
+    checkpoint: int = Field(description="The seq of the last entry.")
+    time: str
+    hash: str = Field(description="Of that entry.")
+    key: str = Field(description="The public key that proves it.")
+    signature: str = Field(description="Ed25519 over the others, in base64.")
+
+
 class Reason(Form):
     """Put on the public record."""
 

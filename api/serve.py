@@ -20,6 +20,7 @@ from api.routes import (
     datastreams,
     gateways,
     history,
+    ledger,
     live,
     notices,
     offers,
@@ -35,7 +36,20 @@ from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
 
-ROOMS = (organisations, gateways, datastreams, offers, applications, agreements, notices, use, history, live, public)
+ROOMS = (
+    organisations,
+    gateways,
+    datastreams,
+    offers,
+    applications,
+    agreements,
+    notices,
+    use,
+    history,
+    live,
+    ledger,
+    public,
+)
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
 

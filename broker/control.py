@@ -76,12 +76,16 @@ class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
 
+class Sign(msgspec.Struct, tag="sign"):
+    """Sign the ledger as it is. Answered with the Checkpoint."""
+
+
 class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage
-Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | MeterCall
+Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | Sign | MeterCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

@@ -12,6 +12,7 @@ class Home:
         self.root = root.absolute()
         self.operator_key = self.root / "operator.key"
         self.logins = self.root / "logins.json"
+        self.ledger_key = self.root / "ledger.key"
         self.pseudonyms = self.root / "pseudonyms.keys"
         self.journal = self.root / "journal.sqlite"
         self.meter = self.root / "meter.sqlite"

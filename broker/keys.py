@@ -25,6 +25,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(10)}"
 
 
+def new_salt() -> str:
+    """For a text of the public record: 128 random bits in hexadecimal."""
+    return secrets.token_hex(16)
+
+
 def key_hash(key: str) -> str:
     """What is stored of a key."""
     return hashlib.sha256(key.encode()).hexdigest()

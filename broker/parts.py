@@ -13,10 +13,10 @@ from pathlib import Path
 
 import structlog
 
-from broker import control, secrets
+from broker import control, secrets, signing, times
 from broker.authority import Authority
 from broker.entry import Decode
-from broker.errors import Unavailable
+from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
 from broker.journal import Batch, Journal, JournalReader
@@ -30,6 +30,7 @@ from broker.mqtt.connection import Account
 from broker.opening import prefix, registry, writer
 from broker.outbound import PLACE, Outbound
 from broker.privacy.keys import PseudonymKeys
+from broker.registry.checkpoint import Checkpoint
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings import Settings
@@ -100,6 +101,7 @@ class _Broker:
         self._latest = Snapshot(-1)
         self._changed = asyncio.Event()
         self._following = asyncio.Lock()
+        self._signing = asyncio.Lock()
         self._kept = 0
 
     async def run(self) -> None:
@@ -115,6 +117,7 @@ class _Broker:
             self._tidy(),
             self._end_quotas(),
             self._give_notice(),
+            self._sign_regularly(),
         )
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, work.cancel)
@@ -179,6 +182,8 @@ class _Broker:
                 return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
             case control.CaughtUp():
                 return await self._caught_up()
+            case control.Sign():
+                return await self._sign()
             case control.Ready():
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
             case _:
@@ -237,6 +242,20 @@ class _Broker:
             with suppress(TimeoutError):
                 patience = NOTICE_S if due is None else min(max(due - now, 0) / 1e9 + LOOK_S, NOTICE_S)
                 await asyncio.wait_for(self._changed.wait(), patience)
+
+    async def _sign(self) -> Checkpoint:
+        """Sign the ledger as it is, with the key as it is: it may have been rotated meanwhile."""
+        async with self._signing:
+            key = await asyncio.to_thread(signing.load, self._home.ledger_key)
+            return await asyncio.to_thread(self._registry.public_record.sign, key, time.time_ns())
+
+    async def _sign_regularly(self) -> None:
+        while True:
+            try:
+                await self._sign()
+            except MitoyenError as error:
+                log.error("ledger_not_signed", reason=str(error))
+            await asyncio.sleep(self._settings.checkpoint_every_ns / times.SECOND)
 
     def _told_of_ends(self, snapshot: Snapshot, now: int) -> bool:
         changed = False

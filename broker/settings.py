@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
     notice_before: Duration = "P7D"
     """How long before an agreement ends by itself its application is told."""
+    checkpoint_every: Duration = "PT1H"
+    """How often the ledger is signed by itself: whoever rewrites it can at most have an hour that nobody holds a signature of. An
+    export is always signed to its end."""
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
     batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -164,6 +167,10 @@ class Settings(BaseSettings):
     @property
     def notice_before_ns(self) -> int:
         return times.parse_duration(self.notice_before)
+
+    @property
+    def checkpoint_every_ns(self) -> int:
+        return times.parse_duration(self.checkpoint_every)
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

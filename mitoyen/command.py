@@ -16,15 +16,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 from pydantic import ValidationError
 
-from broker.errors import MitoyenError, NotFound
+from broker import signing
+from broker.errors import Malformed, MitoyenError, NotFound
 from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.reading import Custom, FormatName
-from broker.registry.ledger import Broken, verify
+from broker.registry.audit import Broken, Holds, verify
 from broker.settings import Settings
 from gateways import formats, show
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
+from mitoyen import exports
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
 from mitoyen.supervise import new_operator_key
@@ -181,27 +183,55 @@ def certificates(
 
 @ledger.command("verify")
 def verify_ledger(
-    home: HomeOption,
+    file: Annotated[
+        Path | None, typer.Argument(help="An export (GET /api/v1/ledger?format=ndjson); left out: the home's registry.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(envvar="MITOYEN_HOME", help="Whose ledger, without a FILE.")] = None,
     registry: RegistryOption = None,
+    key: Annotated[
+        str | None, typer.Option(help="Who must have signed it, in base64; left out: the key that it announces first.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An older export: all that it has must be there, unchanged.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
-    """Check the hash chain. Exits 1 and names the first entry that does not hold."""
+    """Check chain, texts and signatures; of a FILE without any broker. Exits 1 and names the first entry that does not hold."""
     try:
-        settings = Settings.read(home=home, registry=registry)
-        known = open_registry(settings, Home(home))
-        found = verify(known.whole_ledger())
+        older = exports.read(against) if against else []
+        if against and isinstance(itself := verify(exports.read(against), whole=True), Broken):
+            raise Malformed(f"{against} does not hold itself: entry {itself.seq}: {itself.why}")
+        if file is not None:
+            found = verify(exports.read(file), key=key, older=older, whole=True)
+        elif home is not None:
+            known = open_registry(Settings.read(home=home, registry=registry), Home(home))
+            found = verify(known.whole_ledger(), key=key, older=older)
+        else:
+            raise typer.BadParameter("expected a FILE, or --home")
     except (MitoyenError, ValidationError) as error:
         raise _failed(error) from error
     broken = found if isinstance(found, Broken) else None
     if as_json:
-        typer.echo(json.dumps({"holds": broken is None, **(broken._asdict() if broken else {"entries": found})}))
-    elif broken:
-        typer.echo(f"entry {broken.seq} does not hold: {broken.why}", err=True)
+        typer.echo(json.dumps({"holds": broken is None, **found._asdict()}))
+    elif isinstance(found, Holds):
+        signed = f"signed up to entry {found.signed} with {found.key}" if found.signed else "none of them signed"
+        typer.echo(f"all {found.entries} entries hold, {signed}; {found.erased} texts were erased")
     else:
-        typer.echo(f"all {found} entries hold")
+        typer.echo(f"entry {found.seq} does not hold: {found.why}", err=True)
     if broken:
         raise typer.Exit(1)
+
+
+@ledger.command("rotate-key")
+def rotate_ledger_key(home: HomeOption, registry: RegistryOption = None) -> None:
+    """Sign with a new key from now on; the old one signs that it is so. The broker may be running."""
+    try:
+        known = open_registry(Settings.read(home=home, registry=registry), Home(home))
+        public = signing.rotate(known, Home(home).ledger_key)
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
+    typer.echo(public)
 
 
 @operator_key.command("rotate")

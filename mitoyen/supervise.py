@@ -20,7 +20,7 @@ from typing import IO, TypeAlias
 
 import structlog
 
-from broker import authorisation, keys, mosquitto, secrets
+from broker import authorisation, keys, mosquitto, secrets, signing
 from broker.errors import Unavailable
 from broker.home import Home
 from broker.meter import used_of
@@ -79,6 +79,7 @@ def prepare(settings: Settings, home: Home) -> None:
     known.migrate()
     if not known.has_operator():
         new_operator_key(known, home)
+    signing.begin(known, home.ledger_key)
     known.close()
     prepare_store(settings, home)
 

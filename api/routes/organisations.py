@@ -48,7 +48,7 @@ def change_organisation(
     _itself(caller, organisation)
     found = with_.registry.organisation(organisation)
     changed = dataclasses.replace(found, **body.given())
-    with_.registry.save_organisation(changed)
+    with_.registry.save_organisation(changed, caller, time.time_ns())
     return _shown(changed)
 
 
@@ -56,7 +56,7 @@ def change_organisation(
 def remove_organisation(organisation: forms.AnOrganisation, caller: Known, with_: With) -> None:
     """Remove it, its contact and its key; 409 while it has gateways, applications or offers."""
     _itself(caller, organisation)
-    with_.registry.end_organisation(organisation, time.time_ns())
+    with_.registry.end_organisation(organisation, caller, time.time_ns())
     with_.changed()
 
 

@@ -1,23 +1,20 @@
-"""What anyone may see: the ledger, the catalogue, the page and the probes; and metrics for the operator."""
+"""What anyone may see: the catalogue, the page and the probes; and metrics for the operator."""
 
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.catalogue import catalogue
 from api.errors import document
-from api.paging import MOST, link_next
 from api.services import Operator, With
 from broker.control import Ready
 from broker.errors import Unavailable
-from broker.registry.ledger import EntryFields
 
 router = APIRouter()
 
@@ -44,21 +41,6 @@ def asset(name: str) -> Response:
     if name not in ASSETS:
         return document(404, "Not found", "There is no such asset.")
     return Response(_asset(name), media_type=ASSETS[name], headers=SECURITY)
-
-
-@router.get("/api/v1/ledger", tags=["public"])
-def ledger(
-    request: Request,
-    response: Response,
-    with_: With,
-    limit: Annotated[int, Query(ge=1, le=MOST, examples=[1000])] = 100,
-    after: Annotated[int, Query(ge=0, description="The seq of the last entry that you have", examples=[1])] = 0,
-) -> list[dict[str, Any]]:
-    """The public record, oldest first. Each entry carries the hash of the one before."""
-    entries: list[EntryFields] = with_.registry.ledger(after, limit)
-    if len(entries) == limit:
-        link_next(request, response, after=str(after + limit))
-    return [dict(entry) for entry in entries]
 
 
 @router.get("/catalog.jsonld", tags=["public"])

@@ -57,6 +57,15 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             raise Unavailable(f"the registry does not answer: {error.orig}") from error
 
+    @contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """Write what nobody has to follow: the revision stays. Raises Unavailable."""
+        try:
+            with self.changing_schema() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable(f"the registry does not answer: {error.orig}") from error
+
     def migrate(self) -> None:
         """Bring the schema to this version of Mitoyen."""
         config = Config()
@@ -82,7 +91,8 @@ def _changing_isolation(engine: Engine) -> str:
 def _configure_sqlite(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's; transactions are begun by _begin
     cursor = connection.cursor()  # type: ignore[attr-defined]  # likewise
-    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", f"busy_timeout = {BUSY_S * 1000}"):
+    pragmas = ("journal_mode = wal", "synchronous = full", "foreign_keys = on", f"busy_timeout = {BUSY_S * 1000}")
+    for pragma in (*pragmas, "secure_delete = on"):  # what is erased is overwritten, too
         cursor.execute(f"pragma {pragma}")
     cursor.close()
 

@@ -23,12 +23,14 @@ from broker.model import (
 )
 from broker.registry import reading
 from broker.registry import tables as t
+from broker.registry.checkpoint import Checkpoint
 from broker.registry.database import Database
 from broker.registry.ledger import EntryFields
 from broker.registry.reading import WHOLE, Page, living
 from broker.registry.snapshot import Snapshot
 
 T = TypeVar("T")
+READ_AT_ONCE = 1_000  # entries of the ledger: half a megabyte
 
 
 class RegistryReader:
@@ -179,11 +181,30 @@ class RegistryReader:
         with self._database.reading() as c:
             return reading.ledger(c, after, limit)
 
-    def whole_ledger(self) -> Iterator[EntryFields]:
-        after = 0
-        while entries := self.ledger(after, 1_000):
-            yield from entries
-            after += len(entries)
+    def whole_ledger(self, after: int = 0, through: int | None = None) -> Iterator[EntryFields]:
+        """Entries from `after` on, up to `through` if it is given, each with its checkpoints right behind it."""
+        while entries := self.ledger(after, READ_AT_ONCE if through is None else min(READ_AT_ONCE, through - after)):
+            signed = iter(self.checkpoints(after, after + len(entries)))
+            waiting = next(signed, None)
+            for entry in entries:
+                yield entry
+                after += 1
+                while waiting is not None and waiting.seq == after:
+                    yield waiting.fields()
+                    waiting = next(signed, None)
+
+    def checkpoints(self, after: int, through: int | None = None, limit: int | None = None) -> list[Checkpoint]:
+        """Signed at entries after this one, up to `through` if it is given; the oldest first."""
+        which = [t.checkpoints.c.seq > after]
+        which += [] if through is None else [t.checkpoints.c.seq <= through]
+        with self._database.reading() as c:
+            return reading.checkpoints(c, *which, limit=limit)
+
+    def announced_key(self) -> str:
+        """The public key that signs checkpoints now. Raises NotFound."""
+        with self._database.reading() as c:
+            found = reading.announced_key(c)
+        return _one([found] if found else [], "key announced that signs checkpoints")
 
 
 def _one(found: list[T], what: str) -> T:

@@ -29,7 +29,8 @@ from broker.model import (
 from broker.place import Place
 from broker.privacy.profile import Profile
 from broker.registry import tables as t
-from broker.registry.ledger import EntryFields
+from broker.registry.checkpoint import Checkpoint
+from broker.registry.ledger import KEY_ANNOUNCED, EntryFields, Text, shown
 from broker.registry.snapshot import Snapshot
 
 PROFILE: TypeAdapter[Profile] = TypeAdapter(Profile)
@@ -203,11 +204,38 @@ def notices(connection: Connection, *which: ColumnElement[bool]) -> list[Notice]
 
 def ledger(connection: Connection, after: int, limit: int) -> list[EntryFields]:
     """Entries after this seq, oldest first."""
-    rows = connection.execute(select(t.ledger).where(t.ledger.c.seq > after).order_by(t.ledger.c.seq).limit(limit))
+    rows = list(
+        connection.execute(select(t.ledger).where(t.ledger.c.seq > after).order_by(t.ledger.c.seq).limit(limit))
+    )
+    texts = _texts(connection, rows[0].seq, rows[-1].seq) if rows else {}
     return [
-        {"seq": r.seq, "time": r.time, "event": r.event, **r.facts, "previous": r.previous, "hash": r.hash}
+        shown(
+            {"seq": r.seq, "time": r.time, "event": r.event, **r.facts, "previous": r.previous, "hash": r.hash},
+            texts.get(r.seq, {}),
+        )
         for r in rows
     ]
+
+
+def _texts(connection: Connection, first: int, last: int) -> dict[int, dict[str, Text]]:
+    """What still stands beside these entries, by seq and field."""
+    found: dict[int, dict[str, Text]] = {}
+    for r in connection.execute(select(t.ledger_texts).where(t.ledger_texts.c.seq.between(first, last))):
+        found.setdefault(r.seq, {})[r.field] = Text(r.salt, r.text)
+    return found
+
+
+def checkpoints(connection: Connection, *which: ColumnElement[bool], limit: int | None = None) -> list[Checkpoint]:
+    """By entry, the oldest first."""
+    query = select(t.checkpoints).where(*which).order_by(t.checkpoints.c.seq, t.checkpoints.c.time).limit(limit)
+    return [Checkpoint(r.seq, r.time, r.hash, r.key, r.signature) for r in connection.execute(query)]
+
+
+def announced_key(connection: Connection) -> str | None:
+    """The public key that signs now, as the ledger says."""
+    query = select(t.ledger.c.facts).where(t.ledger.c.event == KEY_ANNOUNCED).order_by(t.ledger.c.seq.desc()).limit(1)
+    facts = connection.execute(query).scalar()
+    return None if facts is None else str(facts["key"])
 
 
 def _datastream(row: Row[tuple[object, ...]]) -> Datastream:

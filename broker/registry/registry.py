@@ -27,9 +27,10 @@ from broker.model import (
     OfferId,
     Organisation,
 )
-from broker.registry import ledger, reading
+from broker.registry import reading
 from broker.registry import tables as t
 from broker.registry.reader import RegistryReader
+from broker.registry.record import PublicRecord, record
 
 NOTICE_STANDS = 30 * times.DAY
 
@@ -40,6 +41,11 @@ class Registry(RegistryReader):
     What ends keeps its row and its id, so that a topic, an agreement or the ledger never comes to mean another thing.
     """
 
+    @property
+    def public_record(self) -> PublicRecord:
+        """What is done with the public record itself."""
+        return PublicRecord(self._database)
+
     # --- operator and organisations
 
     def replace_operator_key(self, key: str, now: int) -> None:
@@ -47,19 +53,24 @@ class Registry(RegistryReader):
         with self._database.changing() as c:
             _forget_key(c, Caller("operator", ""))
             _add_key(c, Caller("operator", ""), key, now)
+            record(c, now, "operator_key_changed", by="operator")
 
     def add_organisation(self, organisation: Organisation, key: str, now: int) -> None:
         """Raises Conflict."""
         with self._database.changing() as c, _unique(f"organisation {organisation.id}"):
             _add(c, t.organisations, **asdict(organisation), created=now)
             _add_key(c, Caller("organisation", organisation.id), key, now)
-            _record(c, now, "organisation_registered", organisation=organisation.id, name=organisation.name)
+            record(c, now, "organisation_registered", organisation=organisation.id, name=organisation.name)
 
-    def save_organisation(self, organisation: Organisation) -> None:
-        """Change how it is described. Raises NotFound."""
+    def save_organisation(self, organisation: Organisation, by: Caller, now: int) -> None:
+        """Change how it is described; on the record if the operator does. Raises NotFound."""
         facts = {"name": organisation.name, "contact": organisation.contact, "homepage": organisation.homepage}
         with self._database.changing() as c:
             _change(c, t.organisations, [t.organisations.c.id == organisation.id], facts)
+            if by.role == "operator":
+                record(
+                    c, now, "organisation_described", organisation=organisation.id, by=by.role, name=organisation.name
+                )
 
     def suspend_organisation(self, organisation: str, reason: str | None, now: int) -> None:
         """Suspend it for a reason, or let it go on (None). Raises NotFound, and Conflict if it is so already."""
@@ -71,16 +82,16 @@ class Registry(RegistryReader):
                 raise Conflict(f"organisation {organisation} is {'suspended already' if reason else 'not suspended'}")
             _change(c, t.organisations, [whose], {"suspended": reason})
             event = "organisation_suspended" if reason is not None else "organisation_resumed"
-            _record(c, now, event, organisation=organisation, **({"reason": reason} if reason is not None else {}))
+            record(c, now, event, organisation=organisation, **({"reason": reason} if reason is not None else {}))
 
-    def end_organisation(self, organisation: str, now: int) -> None:
+    def end_organisation(self, organisation: str, by: Caller, now: int) -> None:
         """Forget its contact and its key. Raises NotFound, and Conflict while it still has anything."""
         with self._database.changing() as c:
             for table, what in ((t.gateways, "gateways"), (t.applications, "applications"), (t.offers, "offers")):
                 _none_left(c, table, table.c.organisation == organisation, f"organisation {organisation} has {what}")
             _end(c, t.organisations, [t.organisations.c.id == organisation], now, contact=None)
             _forget_key(c, Caller("organisation", organisation))
-            _record(c, now, "organisation_removed", organisation=organisation)
+            record(c, now, "organisation_removed", organisation=organisation, by=by.role)
 
     # --- gateways and datastreams
 
@@ -188,7 +199,7 @@ class Registry(RegistryReader):
                     stream=release.stream,
                     place=place,
                 )
-            _record(
+            record(
                 c,
                 offer.created,
                 "offer_published",
@@ -205,7 +216,7 @@ class Registry(RegistryReader):
         with self._database.changing() as c, _unique(f"version {version} of offer {offer.id}"):
             _change(c, t.offers, [t.offers.c.id == offer.id], {"version": version})
             _add_terms(c, offer.id, version, terms, now)
-            _record(c, now, "offer_changed", offer=offer.id, version=version, **_stated(terms))
+            record(c, now, "offer_changed", offer=offer.id, version=version, **_stated(terms))
             for agreement in reading.agreements(c, t.agreements.c.offer == offer.id, t.agreements.c.state == "active"):
                 _notify(c, agreement, "terms_changed", now, name=f"{agreement.id}-version-{version}")
         return dataclasses.replace(offer, version=version, terms=terms)
@@ -224,7 +235,7 @@ class Registry(RegistryReader):
             facts = asdict(agreement)
             del facts["holder"], facts["suspended"], facts["terms"]
             _add(c, t.agreements, **facts)
-            _record(
+            record(
                 c,
                 agreement.created,
                 "agreement_requested" if agreement.state == "requested" else "agreement_accepted",
@@ -238,7 +249,7 @@ class Registry(RegistryReader):
     def refuse_agreement(self, offer: OfferId, application: ApplicationId, purpose: str, reason: str, now: int) -> None:
         """Put a refusal on the record."""
         with self._database.changing() as c:
-            _record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)
+            record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)
 
     def decide_request(self, agreement: Agreement, criterion: str | None, reason: str | None, now: int) -> None:
         """Grant a request, or refuse it by a criterion of the terms. Raises Conflict if it was decided before."""
@@ -252,7 +263,7 @@ class Registry(RegistryReader):
             )
             if not decided.rowcount:
                 raise Conflict(f"agreement {agreement.id} is {agreement.state}: there is nothing to decide")
-            _record(
+            record(
                 c,
                 now,
                 event,
@@ -279,7 +290,7 @@ class Registry(RegistryReader):
                 .where(t.notices.c.agreement == agreement.id, t.notices.c.event.in_(["expiring", "terms_changed"]))
                 .values(ended=now)
             )
-            _record(c, now, "agreement_renewed", agreement=agreement.id, offer=offer.id, version=offer.version)
+            record(c, now, "agreement_renewed", agreement=agreement.id, offer=offer.id, version=offer.version)
         return dataclasses.replace(agreement, terms=offer.terms, version=offer.version)
 
     def notify(self, agreement: Agreement, event: NoticeEvent, now: int) -> bool:
@@ -290,7 +301,7 @@ class Registry(RegistryReader):
                 return False
         with self._database.changing() as c:
             if event == "expired":
-                _record(c, now, "agreement_expired", agreement=agreement.id, version=agreement.version)
+                record(c, now, "agreement_expired", agreement=agreement.id, version=agreement.version)
             _notify(c, agreement, event, now, name=name)
         return True
 
@@ -308,7 +319,7 @@ class Registry(RegistryReader):
         """End an offer with its agreements. Raises NotFound."""
         with self._database.changing() as c:
             _end(c, t.offers, [t.offers.c.id == offer], now)
-            _record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
+            record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
             _end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
 
 
@@ -388,7 +399,7 @@ def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Call
     ending = reading.agreements(connection, active)
     connection.execute(update(t.agreements).where(active).values(state="revoked", ended=now, reason=reason))
     for agreement in ending:
-        _record(connection, now, "agreement_revoked", agreement=agreement.id, by=by.role, whose=by.id, reason=reason)
+        record(connection, now, "agreement_revoked", agreement=agreement.id, by=by.role, whose=by.id, reason=reason)
         if by != Caller("application", agreement.application):
             _notify(connection, agreement, "revoked", now, reason=reason)
     return len(ending)
@@ -404,22 +415,6 @@ def _add(connection: Connection, table: Table, **values: object) -> None:
 
 def _add_key(connection: Connection, caller: Caller, key: str, now: int) -> None:
     _add(connection, t.keys, hash=keys.key_hash(key), role=caller.role, subject=caller.id, created=now)
-
-
-def _record(connection: Connection, now: int, event: str, **facts: object) -> None:
-    last = connection.execute(select(t.ledger.c.seq, t.ledger.c.hash).order_by(t.ledger.c.seq.desc()).limit(1)).first()
-    seq, previous = (last.seq, last.hash) if last else (0, ledger.BEGINNING)
-    entry = ledger.sealed(seq + 1, times.text(now), event, facts, previous)
-    _add(
-        connection,
-        t.ledger,
-        seq=seq + 1,
-        time=entry["time"],
-        event=event,
-        facts=facts,
-        previous=previous,
-        hash=entry["hash"],
-    )
 
 
 @contextmanager

@@ -178,3 +178,24 @@ ledger = Table(
     Column("hash", String(64), nullable=False),
 )
 """Append-only: the migration adds triggers that refuse to change or delete a row."""
+
+ledger_texts = Table(
+    "ledger_texts",
+    metadata,
+    Column("seq", ForeignKey("ledger.seq"), primary_key=True),
+    Column("field", String(63), primary_key=True),
+    Column("salt", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""What stands beside the chain. A row may be deleted, never changed."""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String(44), primary_key=True),
+    Column("time", String(40), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("signature", String(88), nullable=False),
+)
+"""Append-only as well."""

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -30,7 +31,8 @@ from broker.model import (
 )
 from broker.place import Place
 from broker.privacy.profile import Aggregate, Profile, Pseudonymise
-from broker.registry.ledger import verify
+from broker.registry.audit import Holds, verify
+from broker.registry.checkpoint import public
 from broker.registry.reading import Page
 from broker.registry.registry import Registry
 
@@ -47,6 +49,7 @@ DATASTREAM = Datastream(
 )
 APPLICATION = Application(ApplicationId("app"), ORGANISATION.id, "App", keys.account("application.app", "secret"))
 TERMS = Terms("CC-BY-4.0", "Air Agency", ("any",), expires=2**62, redistribution=True)
+OPERATOR = Caller("operator", "")
 MEAN = Profile("mean", (Aggregate("aggregate", "PT5M", ("mean", "count")),))
 
 
@@ -176,13 +179,19 @@ def test_changes_of_many_at_once_make_one_chain(registry: Registry) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert verify(registry.whole_ledger()) == 20
+    assert verify(registry.whole_ledger()) == Holds(20)
     assert [entry["seq"] for entry in registry.ledger()] == list(range(1, 21))
 
 
-@pytest.mark.parametrize("statement", ["update ledger set event = 'x'", "delete from ledger", "truncate ledger"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update ledger set event = 'x'", "delete from ledger", "truncate ledger", "update ledger_texts set text = 'x'",
+        "update checkpoints set time = 'x'", "delete from checkpoints", "truncate checkpoints",
+    ],
+)  # fmt: skip
 def test_the_database_itself_refuses_to_change_the_ledger(registry: Registry, statement: str) -> None:
-    filled(registry)
+    filled(registry).public_record.sign(Ed25519PrivateKey.generate(), 9)
     before = registry.ledger()
     with pytest.raises(DBAPIError), registry._database.engine.begin() as connection:
         connection.execute(text(statement))
@@ -194,6 +203,63 @@ def test_the_ledger_is_read_from_any_place_on(registry: Registry) -> None:
     assert [entry["event"] for entry in whole] == ["organisation_registered", "offer_published", "agreement_accepted"]
     assert registry.ledger(after=1, limit=1) == whole[1:2]
     assert list(registry.whole_ledger()) == whole
+
+
+def test_a_text_is_erased_wherever_it_stands_and_the_chain_holds(registry: Registry) -> None:
+    filled(registry)
+    registry.revoke_agreement(AgreementId("agreement"), Caller("organisation", "air"), "Jean moved", 9)
+    registry.suspend_organisation("air", "Jean again", 10)
+    record = registry.public_record
+    record.erase_text(4, "reason", "names a person", 11)
+    record.erase_text(5, "reason", "names a person", 12)
+    with pytest.raises(NotFound):
+        record.erase_text(5, "reason", "names a person", 13)
+    for not_a_text in ("agreement", "event", "hash"):
+        with pytest.raises(NotFound):
+            record.erase_text(4, not_a_text, "why not", 13)
+    found = registry.ledger()
+    assert [(e["event"], e.get("reason"), e.get("entry")) for e in found[3:]] == [
+        ("agreement_revoked", None, None),
+        ("organisation_suspended", None, None),
+        ("text_erased", "names a person", 4),
+        ("text_erased", "names a person", 5),
+    ]
+    assert found[3]["agreement"] == "agreement"
+    assert verify(registry.whole_ledger()) == Holds(7, erased=2)
+    assert registry.agreement("agreement").reason is None
+    assert [notice.reason for notice in registry.notices()] == [None]
+    assert registry.organisation("air").suspended == "(erased)"
+
+
+def test_what_is_erased_is_not_in_the_files_either(tmp_path: Path) -> None:
+    registry = Registry.in_home(tmp_path)
+    registry.migrate()
+    filled(registry).revoke_agreement(AgreementId("agreement"), Caller("organisation", "air"), "Jean moved", 9)
+    registry.public_record.erase_text(4, "reason", "names a person", 10)
+    registry.close()
+    (kept,) = tmp_path.iterdir()
+    assert b"names a person" in kept.read_bytes()
+    assert b"Jean" not in kept.read_bytes()
+
+
+def test_checkpoints_stand_behind_their_entries_and_the_same_is_not_signed_twice(registry: Registry) -> None:
+    record, key, other = registry.public_record, Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    record.announce_key(public(key), 1)
+    record.announce_key(public(key), 2)
+    filled(registry)
+    revision = registry.revision()
+    signed = record.sign(key, 8)
+    assert record.sign(key, 9) == signed
+    assert registry.revision() == revision
+    record.announce_key(public(other), 10)
+    record.sign(key, 11)
+    record.sign(other, 12)
+    assert registry.announced_key() == public(other)
+    assert ["checkpoint" in line for line in registry.whole_ledger()] == [False] * 4 + [True, False, True, True]
+    assert ["checkpoint" in line for line in registry.whole_ledger(after=1, through=4)] == [False] * 3 + [True]
+    assert verify(registry.whole_ledger(), whole=True) == Holds(5, 5, 0, public(other))
+    assert [one.seq for one in registry.checkpoints(after=4)] == [5, 5]
+    assert registry.checkpoints(after=0, limit=1) == [signed]
 
 
 def test_a_database_that_is_away_is_unavailable(tmp_path: Path, postgres: Postgres) -> None:
@@ -208,7 +274,7 @@ def test_what_ended_is_gone_from_lists_and_its_id_is_never_given_again(registry:
     filled(registry)
     owner = Caller("organisation", "air")
     for too_early in (
-        lambda: registry.end_organisation("air", 9),
+        lambda: registry.end_organisation("air", OPERATOR, 9),
         lambda: registry.end_gateway("air", "g", 9),
         lambda: registry.end_datastream("air", "d", 9),
     ):
@@ -241,7 +307,7 @@ def test_what_ended_is_gone_from_lists_and_its_id_is_never_given_again(registry:
     ):
         with pytest.raises(NotFound):
             twice()
-    registry.end_organisation("air", 16)
+    registry.end_organisation("air", OPERATOR, 16)
     assert registry.caller("org-key") is None
     assert registry.organisations() == []
     events = [entry["event"] for entry in registry.ledger()]
@@ -254,7 +320,7 @@ def test_what_is_changed_is_changed_and_nothing_else(registry: Registry) -> None
     registry.save_datastream(described)
     registry.save_gateway(dataclasses.replace(GATEWAY, name="Other"))
     registry.save_application(dataclasses.replace(APPLICATION, name="Another"))
-    registry.save_organisation(dataclasses.replace(ORGANISATION, contact=None))
+    registry.save_organisation(dataclasses.replace(ORGANISATION, contact=None), OPERATOR, 5)
     assert registry.datastream("air", "d") == described
     assert registry.gateway("air", "g") == dataclasses.replace(GATEWAY, name="Other")
     assert registry.application("app") == dataclasses.replace(APPLICATION, name="Another")

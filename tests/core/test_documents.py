@@ -54,7 +54,7 @@ def test_every_option_of_a_command_named_exists(document: Path) -> None:
         if found is None:
             continue
         command, rest = found.groups()
-        of_group = re.match(r" ([a-z]+)", rest) if command in GROUPS else None
+        of_group = re.match(r" ([a-z-]+)", rest) if command in GROUPS else None
         words = [command, *([of_group[1]] if of_group else [])]
         shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
         for option in re.findall(r"(--[a-z][a-z-]+)", rest):

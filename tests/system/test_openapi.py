@@ -26,7 +26,7 @@ AFTER = [
     "delete organisations/{organisation}",
 ]  # fmt: skip
 """The order in which things are made and ended; all other calls come between."""
-BY_OPERATOR = ("post organisations", "put organisations", "delete organisations", "get /metrics")
+BY_OPERATOR = ("post organisations", "put organisations", "delete organisations", "get /metrics", "delete ledger")
 BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live")
 STREAMS = ("get releases/{release}/live", "get live")
 

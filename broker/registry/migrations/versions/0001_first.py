@@ -7,19 +7,37 @@ revision = "0001"
 down_revision = None
 
 APPEND_ONLY = {
-    "sqlite": (
-        "create trigger ledger_no_update before update on ledger begin select raise(abort, 'the ledger is append-only'); end",
-        "create trigger ledger_no_delete before delete on ledger begin select raise(abort, 'the ledger is append-only'); end",
-    ),
-    "postgresql": (
-        "create function ledger_append_only() returns trigger language plpgsql as "
-        "$$ begin raise exception 'the ledger is append-only'; end $$",
-        "create trigger ledger_append_only before update or delete on ledger "
-        "for each row execute function ledger_append_only()",
-        "create trigger ledger_no_truncate before truncate on ledger "
-        "for each statement execute function ledger_append_only()",
-    ),
+    "ledger": ("update", "delete"),
+    "checkpoints": ("update", "delete"),
+    "ledger_texts": ("update",),
 }
+"""What is refused on each table; PostgreSQL's truncate besides, where delete is."""
+
+
+def refusals(dialect: str) -> list[str]:
+    """The triggers that refuse it."""
+    if dialect == "sqlite":
+        return [
+            f"create trigger {table}_no_{act} before {act} on {table} "
+            f"begin select raise(abort, '{table} is append-only'); end"
+            for table, acts in APPEND_ONLY.items()
+            for act in acts
+        ]
+    refuse = (
+        "create function append_only() returns trigger language plpgsql as "
+        "$$ begin raise exception '% is append-only', tg_table_name; end $$"
+    )
+    rows = [
+        f"create trigger {table}_append_only before {' or '.join(acts)} on {table} "
+        "for each row execute function append_only()"
+        for table, acts in APPEND_ONLY.items()
+    ]
+    whole = [
+        f"create trigger {table}_no_truncate before truncate on {table} for each statement execute function append_only()"
+        for table, acts in APPEND_ONLY.items()
+        if "delete" in acts
+    ]
+    return [refuse, *rows, *whole]
 
 
 def upgrade() -> None:
@@ -38,6 +56,22 @@ def upgrade() -> None:
     sa.Column('previous', sa.String(length=64), nullable=False),
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.PrimaryKeyConstraint('seq', name=op.f('pk_ledger'))
+    )
+    op.create_table('ledger_texts',
+    sa.Column('seq', sa.BigInteger(), nullable=False),
+    sa.Column('field', sa.String(length=63), nullable=False),
+    sa.Column('salt', sa.String(length=32), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['seq'], ['ledger.seq'], name=op.f('fk_ledger_texts_seq')),
+    sa.PrimaryKeyConstraint('seq', 'field', name=op.f('pk_ledger_texts'))
+    )
+    op.create_table('checkpoints',
+    sa.Column('seq', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('key', sa.String(length=44), nullable=False),
+    sa.Column('time', sa.String(length=40), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('signature', sa.String(length=88), nullable=False),
+    sa.PrimaryKeyConstraint('seq', 'key', name=op.f('pk_checkpoints'))
     )
     op.create_table('organisations',
     sa.Column('id', sa.String(length=63), nullable=False),
@@ -131,5 +165,5 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
     op.execute("insert into revision values (1)")
-    for statement in APPEND_ONLY[op.get_bind().dialect.name]:
+    for statement in refusals(op.get_bind().dialect.name):
         op.execute(statement)
