@@ -24,6 +24,8 @@ from broker.reading import Custom, FormatName
 from broker.registry.audit import Broken, Holds, verify
 from broker.settings import Settings
 from gateways import formats, show
+from gateways.agent import agent as gateway_agent
+from gateways.agent import configuration as gateway_configuration
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
 from mitoyen import exports
@@ -111,6 +113,37 @@ def simulate(
     except MitoyenError as error:
         raise _failed(error) from error
     typer.echo(json.dumps(played.summary))
+
+
+@app.command()
+def gateway(
+    file: Annotated[Path, typer.Argument(help="Which broker and which sources (YAML); see docs/owner.md.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Say whether FILE and the login hold, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Say at the end, in JSON, what became of it all.")] = False,
+) -> None:
+    """Carry what devices say to a broker, from your own machine, and lose nothing while the broker is away.
+
+    Runs until SIGTERM, or until all sources have ended and everything has its receipt.
+    """
+    configure()
+    try:
+        configuration = gateway_configuration.load(file)
+        if check:
+            login = gateway_configuration.login(configuration.broker)
+            found: dict[str, object] = {
+                "gateway": f"{login.organisation}/{login.gateway}",
+                "broker": f"{login.host}:{login.port}",
+                "sources": {source.name: source.kind for source in configuration.sources},
+            }
+        else:
+            found = asdict(asyncio.run(gateway_agent.run(configuration)))
+    except MitoyenError as error:
+        raise _failed(error) from error
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif check:
+        typer.echo(f"{file} holds: {', '.join(f'{name}: {value}' for name, value in found.items())}")
 
 
 @app.command()

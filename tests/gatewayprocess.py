@@ -1,0 +1,77 @@
+"""`mitoyen gateway` as an owner runs it, for tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENDS_S = 60.0
+
+
+class GatewayProcess:
+    """A gateway with these sources, started when the `with` begins and terminated when it ends."""
+
+    def __init__(self, folder: Path, mqtt: Mapping[str, Any], *sources: dict[str, Any], **more: Any) -> None:
+        self._folder = folder
+        login = folder / "login.json"
+        login.touch(mode=0o600)
+        login.write_text(json.dumps({"mqtt": dict(mqtt)}))
+        self.file = folder / "gateway.yaml"
+        self.file.write_text(yaml.safe_dump({"broker": {"login": "login.json"}, "sources": list(sources), **more}))
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).with_name("mitoyen"), "gateway", str(self.file), "--json"],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """At once, as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> dict[str, int]:
+        """As the machine's own stop does; returns what it says at the end."""
+        return self._end(signal.SIGTERM)
+
+    def ended(self) -> dict[str, int]:
+        """Wait until it ends by itself; returns what it says."""
+        return self._end(None)
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    def resident_mb(self) -> float:
+        """Memory that it has now."""
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+    def _end(self, sign: signal.Signals | None) -> dict[str, int]:
+        assert self._process is not None
+        process, self._process = self._process, None
+        if sign is not None:
+            process.send_signal(sign)
+        printed, _ = process.communicate(timeout=ENDS_S)
+        assert sign is signal.SIGKILL or process.returncode == 0, self.log()
+        said: dict[str, int] = json.loads(printed) if printed else {}
+        return said
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()

@@ -1,0 +1,113 @@
+"""`mitoyen gateway`: what its sources hear arrives once, whatever is killed and however long the broker is away."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broker import times
+from tests.gatewayprocess import GatewayProcess
+from tests.owners import Owner, Reader, new_owner, new_reader
+from tests.servers import Mitoyen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGIN = times.parse("2026-01-01T00:00:00Z")
+AT_ONCE = 100
+
+
+def lines(numbers: range) -> str:
+    return "".join(json.dumps({"time": times.text(BEGIN + n * times.SECOND), "value": n}) + "\n" for n in numbers)
+
+
+def wired(broker: Mitoyen, name: str) -> tuple[Owner, Reader, str]:
+    """An owner, an application that agreed, and the release that it reads."""
+    owner, reader = new_owner(broker, name), new_reader(broker, f"{name}-reader")
+    owner.datastream("numbers")
+    offer = owner.offer(["numbers"])
+    reader.agree(offer["id"])
+    return owner, reader, offer["releases"][0]["id"]
+
+
+def follow(file: Path, *, to_its_end: bool = False) -> dict[str, Any]:
+    return {"kind": "file", "name": "log", "path": str(file), "datastream": "numbers", "follow": not to_its_end}
+
+
+def values(reader: Reader, release: str) -> Counter[tuple[str, int]]:
+    return Counter((kept["time"], kept["value"]) for kept in reader.history(release))
+
+
+def once(numbers: range) -> Counter[tuple[str, int]]:
+    return Counter((times.text(BEGIN + n * times.SECOND), n) for n in numbers)
+
+
+def test_a_file_is_carried_to_its_end_and_what_is_wrong_in_it_is_counted(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    owner, reader, release = wired(mitoyen, "carried")
+    file = tmp_path / "log.ndjson"
+    file.write_text(lines(range(3_000)) + "no JSON\n" + '{"value": 7}\n{"time": "2026-01-01T01:00:00Z", "valu": 1}\n')
+    with GatewayProcess(tmp_path, owner.mqtt, follow(file, to_its_end=True)) as gateway:
+        said = gateway.ended()
+    assert said == {"kept": 3_002, "stored": 3_001, "rejected": 1, "dropped": 0, "unreadable": 1, "pending": 0}
+    found = values(reader, release)
+    assert found & once(range(3_000)) == once(range(3_000))
+    assert found.total() == 3_001
+
+
+def test_a_gateway_says_that_it_is_there_and_that_it_goes(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    owner, _, _ = wired(mitoyen, "there")
+
+    def state() -> str:
+        found: str = mitoyen.call(owner.key, "GET", "gateways/g")["state"]
+        return found
+
+    with GatewayProcess(tmp_path, owner.mqtt, follow(tmp_path / "none.ndjson")) as gateway:
+        mitoyen.await_that(lambda: state() == "live", "it does not say that it is there")
+        gateway.stop()
+    mitoyen.await_that(lambda: state() == "silent", "it does not say that it goes")
+
+
+def kill_while_it_carries(broker: Mitoyen, folder: Path, *, kills: int, away_s: float) -> None:
+    """Kill the gateway at random points of carrying a growing file, with the broker away for a while in between."""
+    owner, reader, release = wired(broker, "killed")
+    file = folder / "log.ndjson"
+    file.write_text("")
+    chance = random.Random(7)  # noqa: S311 - the same points every time
+    gateway = GatewayProcess(folder, owner.mqtt, follow(file))
+    written = 0
+    with file.open("a", buffering=1) as log:
+        for kill in range(kills):
+            if kill == kills // 2:
+                broker.stop()
+            gateway.start()
+            end = time.monotonic() + chance.uniform(0.5, 2.5) + (away_s if kill == kills // 2 else 0)
+            while time.monotonic() < end:
+                log.write(lines(range(written, written + AT_ONCE)))
+                written += AT_ONCE
+                time.sleep(chance.uniform(0, 0.1))  # the device's own pace
+            gateway.kill()
+            if kill == kills // 2:
+                broker.start()
+    gateway.file.write_text(gateway.file.read_text().replace("follow: true", "follow: false"))
+    with gateway:
+        said = gateway.ended()
+    assert (said["pending"], said["dropped"], said["rejected"], said["unreadable"]) == (0, 0, 0, 0)
+    assert said["kept"] == written
+    assert values(reader, release) == once(range(written))
+
+
+def test_killed_at_random_points_with_the_broker_away_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    with Mitoyen(tmp_path) as broker:
+        kill_while_it_carries(broker, tmp_path, kills=5, away_s=2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_killed_at_50_random_points_with_the_broker_away_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    with Mitoyen(tmp_path) as broker:
+        kill_while_it_carries(broker, tmp_path, kills=50, away_s=60)
