@@ -12,7 +12,7 @@ from broker.message import Form, form
 from broker.model import Offer, Release
 from broker.place import Place
 from broker.points import Point
-from broker.privacy.location import place_of
+from broker.privacy.location import centre_of, place_of
 
 Cell = bool | int | float | str | None
 _decode = msgspec.json.Decoder(dict[str, object]).decode
@@ -37,6 +37,11 @@ class Sheet:
     form: Form
     place: Place | None
     """Where its datastream stands, as the profile has it."""
+    by_cell: bool = False
+
+    def place_of(self, point: Point) -> Place | None:
+        """Where a point of it was observed, as the profile has it."""
+        return centre_of(point.key) if self.by_cell else self.place
 
     def row(self, point: Point) -> dict[str, Cell]:
         """A point's cells by column; what it lacks is None."""
@@ -61,14 +66,22 @@ def sheets(offer: Offer, releases: Iterable[Release], statistics: tuple[str, ...
         about["release"] = shown[0].id
     heading = Heading(tuple(columns), computed, offer.terms, about)
     return [
-        Sheet(heading, form(release, offer.profile, statistics), place_of(release.datastream.place, offer.profile))
+        Sheet(
+            heading,
+            form(release, offer.profile, statistics),
+            place_of(release.datastream, offer.profile),
+            offer.profile.by_cell,
+        )
         for release in shown
     ]
 
 
 def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple[str, ...]:
+    if offer.profile.by_cell:
+        return ("cell", "time", "until", "value", "unit", *computed)
     if computed:
-        return ("datastream", "time", "until", "value", "unit", *computed, "revised")
+        group = ("read_point",) if offer.profile.grouped else ()
+        return ("datastream", *group, "time", "until", "value", "unit", *computed, "revised")
     if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"
         return ("datastream", "time", tag, "read_point", "antenna", "rssi")

@@ -13,6 +13,7 @@ import msgspec
 from api import columnar
 from api.columns import Cell, Heading, Sheet
 from broker import licence
+from broker.place import Place
 from broker.points import Point
 
 Pages: TypeAlias = Iterable[tuple[Sheet, list[Point]]]
@@ -105,10 +106,18 @@ def _joined(lists: Iterable[list[bytes]]) -> Iterator[bytes]:
 
 
 def _features(sheet: Sheet, page: list[Point]) -> list[bytes]:
-    place = sheet.place
-    geometry = {"type": "Point", "coordinates": [place.longitude, place.latitude]} if place else None
-    before = b'{"type":"Feature","geometry":' + msgspec.json.encode(geometry) + b',"properties":'
-    return [before + sheet.form.message(point) + b"}" for point in page]
+    return [
+        b'{"type":"Feature","geometry":'
+        + msgspec.json.encode(_geometry(sheet.place_of(point)))
+        + b',"properties":'
+        + sheet.form.message(point)
+        + b"}"
+        for point in page
+    ]
+
+
+def _geometry(place: Place | None) -> dict[str, object] | None:
+    return {"type": "Point", "coordinates": [place.longitude, place.latitude]} if place else None
 
 
 def _plain(cell: Cell) -> str:

@@ -185,7 +185,14 @@ class NewDatastream(Form):
     location: GeoPoint | None = None
     theme: Text | None = None
     personal_data: bool | None = Field(None, description="Left out: true for rfid, false for measurement.")
-    privacy_unit: Text | None = None
+    location_h3: Annotated[int, Field(ge=0, le=15)] | None = Field(
+        None,
+        description="The exact place is private, such as a balcony: nobody is told more than the centre of its H3 cell of this resolution.",
+    )
+    privacy_unit: Text | None = Field(None, description="Whom `k` counts: tag (left out), household, owner, …")
+    privacy_unit_id: Text | None = Field(
+        None, description="Which household or owner, where all records are of one. Never published."
+    )
     asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = []
     description: Text | None = None
 
@@ -200,7 +207,9 @@ class DatastreamShown(BaseModel):
     location: GeoPoint | None
     theme: str | None
     personal_data: bool
+    location_h3: int | None
     privacy_unit: str | None
+    privacy_unit_id: str | None
     asset_prefixes: list[str]
     description: str | None
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiomqtt
 import structlog
 
+from broker import topics
 from broker.metrics import STREAM_DROPPED
 from broker.mqtt.connection import Account
 
@@ -85,16 +86,16 @@ class Hub:
             await asyncio.sleep(RETRY_S)
 
     @asynccontextmanager
-    async def listening(self, topics: Collection[str]) -> AsyncIterator[Listener]:
-        """A listener on these topics. It begins with the retained value of each."""
-        listener = Listener(frozenset(topics))
+    async def listening(self, wanted: Collection[str]) -> AsyncIterator[Listener]:
+        """A listener on these topics, or filters of a last level. It begins with the retained value of each."""
+        listener = Listener(frozenset(wanted))
         self._known[id(listener)] = listener
         new = [topic for topic in listener.topics if not self._wanted[topic]]
         self._wanted.update(listener.topics)
         for topic in listener.topics:
             self._by_topic.setdefault(topic, set()).add(id(listener))
-            if topic in self._last:
-                listener.give(topic, self._last[topic], retained=True)
+            for last in self._known_of(topic):
+                listener.give(last, self._last[last], retained=True)
         try:
             if new and self._client is not None:
                 await self._ask(self._client.subscribe([(topic, 1) for topic in new]))
@@ -102,9 +103,15 @@ class Hub:
         finally:
             await self._forget(listener)
 
+    def _known_of(self, topic: str) -> list[str]:
+        """The topics under this one or this filter whose last value is known."""
+        if not topic.endswith(f"/{topics.ANY}"):
+            return [topic] if topic in self._last else []
+        return [last for last in self._last if topics.siblings(last) == topic]
+
     def _give(self, topic: str, payload: bytes, *, retained: bool) -> None:
         self._last[topic] = payload
-        for known in self._by_topic.get(topic, ()):
+        for known in self._by_topic.get(topic, set()) | self._by_topic.get(topics.siblings(topic), set()):
             self._known[known].give(topic, payload, retained=retained)
 
     async def _forget(self, listener: Listener) -> None:
@@ -115,7 +122,8 @@ class Hub:
             self._by_topic[topic].discard(id(listener))
         for topic in gone:
             del self._wanted[topic], self._by_topic[topic]
-            self._last.pop(topic, None)
+            for last in self._known_of(topic):
+                del self._last[last]
         if gone and self._client is not None:
             await self._ask(self._client.unsubscribe(gone))
 

@@ -1,6 +1,7 @@
 """How a released point looks to whoever reads it, live and in history alike. Pure.
 
 {"datastream", "time", "until"?, "value", "unit"?, "statistics"?, "revised"?}  of a measurement; `revised`, when it was, in history
+{"time", "until", "value", "unit"?, "statistics", "cell", "location"}          of a cell, where several datastreams are one
 {"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
 """
 
@@ -72,4 +73,5 @@ def form(release: Release, profile: Profile, statistics: Sequence[str] | None = 
             unit = b',"unit":' + _encode(spelled)
     else:
         named = b'","tag":' if profile.pseudonymise else b'","epc":'
-    return Form(b'{"datastream":' + _encode(datastream.id) + b',"time":"', named, unit)
+    whose = b"" if profile.by_cell else b'"datastream":' + _encode(datastream.id) + b","
+    return Form(b"{" + whose + b'"time":"', named, unit)

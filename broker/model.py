@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NewType, TypeAlias
 
+from broker import topics
 from broker.licence import Terms
 from broker.place import Place
 from broker.privacy.profile import Profile
@@ -61,7 +62,12 @@ class Datastream:
     place: Place | None = None
     theme: str | None = None
     personal_data: bool = False
+    location_h3: int | None = None
+    """The place is private: nobody is told more than its H3 cell of this resolution."""
     privacy_unit: str | None = None
+    """Whom `k` counts: tag, household, owner."""
+    privacy_unit_id: str | None = None
+    """Which household or owner, where all records are of one; never published."""
     asset_prefixes: tuple[str, ...] = ()
     description: str | None = None
 
@@ -105,6 +111,10 @@ class Offer:
     """When (ns) its owner took it back."""
     suspended: bool = False
     """Whether its organisation is."""
+
+    def topic(self, release: Release) -> str:
+        """Where a release of it is published; by cell, a filter of the topics of all cells."""
+        return topics.live(self.organisation, self.id, topics.ANY if self.profile.by_cell else release.datastream.id)
 
 
 AgreementState: TypeAlias = Literal["requested", "active", "refused", "revoked"]

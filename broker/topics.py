@@ -16,6 +16,8 @@ EVERY_STATUS = "status/#"
 EVERY_NOTICE = "notices/#"
 PRESENCE = "~"
 """In the place of a datastream: whether the gateway itself is there. No datastream is called so."""
+ANY = "+"
+"""Any one level, in a filter."""
 CONTROL = "$CONTROL/dynamic-security/v1"
 CONTROL_RESPONSE = CONTROL + "/response"
 
@@ -35,6 +37,11 @@ def live(organisation: str, offer: str, datastream: str) -> str:
 def live_of_offer(organisation: str, offer: str) -> str:
     """All releases of an offer: one agreement is this one rule."""
     return f"live/{organisation}/{offer}/+"
+
+
+def siblings(topic: str) -> str:
+    """The filter of all topics that differ in the last level alone."""
+    return f"{topic.rpartition('/')[0]}/{ANY}"
 
 
 def input_of_gateway(organisation: str, gateway: str) -> str:

@@ -136,7 +136,7 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
         releases=[
             forms.ReleaseGranted(
                 id=release.id,
-                topic=topics.live(offer.organisation, offer.id, release.datastream.id),
+                topic=offer.topic(release),
                 status=topics.status(offer.organisation, offer.id, release.datastream.id),
                 observations=f"/api/v1/releases/{release.id}/observations",
             )

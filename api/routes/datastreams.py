@@ -87,7 +87,9 @@ def _shown(datastream: Datastream) -> forms.DatastreamShown:
         location=forms.geo_point(datastream.place),
         theme=datastream.theme,
         personal_data=datastream.personal_data,
+        location_h3=datastream.location_h3,
         privacy_unit=datastream.privacy_unit,
+        privacy_unit_id=datastream.privacy_unit_id,
         asset_prefixes=list(datastream.asset_prefixes),
         description=datastream.description,
     )

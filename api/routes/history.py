@@ -104,18 +104,22 @@ def observations_of_offer(
     """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
     found = with_.registry.offer(offer)
     reader = _Reader(with_, caller, found, with_.permit(caller, found))
-    return _answer(request, with_, reader, list(found.releases), query)
+    different = {release.stream: release for release in reversed(found.releases)}  # by cell all are one
+    return _answer(request, with_, reader, [r for r in found.releases if r is different[r.stream]], query)
 
 
 @router.get("/releases/{release}/latest")
 def latest(release: forms.ARelease, caller: Anyone, with_: With) -> Response:
-    """The newest observation that was released."""
+    """The newest observation that was released; of a window with groups, an array of all of them."""
     found, offer = with_.registry.release(release)
     with_.permit(caller, offer)
     newest = with_.released.latest([found.stream]).get(found.stream)
     if newest is None:
         raise NotFound(f"nothing was released yet in {release}")
-    body = form(found, offer.profile).message(newest)
+    points = [newest]
+    if offer.profile.grouped:
+        points = next(reading.pages(with_.released, Span(found.stream, newest.time, newest.time + 1), lambda: None))
+    body = form(found, offer.profile).messages(points)
     return Response(body, media_type="application/json", headers=_headers(offer))
 
 
@@ -157,7 +161,9 @@ def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequen
     for release in releases:
         _check(query, release, offer)
     chosen = [
-        r for r in releases if query.bbox is None or _inside(place_of(r.datastream.place, offer.profile), query.bbox)
+        r
+        for r in releases
+        if query.bbox is None or offer.profile.by_cell or _inside(place_of(r.datastream, offer.profile), query.bbox)
     ]
     media_type, encode = ENCODERS[query.format]
     made = _Made(
@@ -170,9 +176,9 @@ def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequen
     if query.format == "parquet" and ("range" in request.headers or request.method == "HEAD"):
         files: Files = request.app.state.files
         return files.answer(
-            request, reader.name, media_type, lambda: made.body(encode, _kept(with_, chosen)), reader.still
+            request, reader.name, media_type, lambda: made.body(encode, _kept(with_, offer, chosen)), reader.still
         )
-    completeness = _kept(with_, chosen)
+    completeness = _kept(with_, offer, chosen)
     if query.limit is not None:
         completeness = made.limited(query.limit, completeness)
     body = made.body(encode, completeness)
@@ -216,7 +222,14 @@ class _Made:
             if self.query.interval:
                 found = reading.downsampled(found, self.query.interval, self.query.statistic)
             for page in found:
-                yield sheet, page
+                yield sheet, self._in_box(sheet, page)
+
+    def _in_box(self, sheet: Sheet, page: list[Point]) -> list[Point]:
+        """Where the points of a release lie apart, those that were asked for."""
+        box = self.query.bbox
+        if box is None or not sheet.by_cell:
+            return page
+        return [point for point in page if _inside(sheet.place_of(point), box)]
 
     def limited(self, limit: int, completeness: Completeness) -> Completeness:
         """Take a page of this many observations; what it says of how complete it is."""
@@ -251,13 +264,13 @@ def _headers(offer: Offer, completeness: Completeness | None = None) -> dict[str
     return headers
 
 
-def _kept(with_: Services, releases: Sequence[Release]) -> Completeness:
+def _kept(with_: Services, offer: Offer, releases: Sequence[Release]) -> Completeness:
     """Whether all that Mosquitto acknowledged before now is in the store, and released."""
     now = time.time_ns()
     said = with_.keeper()
     if said is None:
         return Completeness(complete=False, reason="unknown")
-    if any(release.stream in said.backfilling for release in releases):
+    if offer.created >= said.followed or any(release.stream in said.backfilling for release in releases):
         return Completeness(complete=False, reason="backfilling")
     if said.trouble or now - said.through > 2 * times.SECOND or not with_.caught_up():
         return Completeness(complete=False, reason="behind")

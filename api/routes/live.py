@@ -110,7 +110,7 @@ class _Stream:
     """Why the last that was left out is no longer permitted."""
 
     def add(self, release: Release, offer: Offer, decision: Permitted) -> None:
-        topic = topics.live(offer.organisation, offer.id, release.datastream.id)
+        topic = offer.topic(release)
         agreement = None if offer.terms.access == "open" else self.services.agreement(self.caller, offer)
         under = agreement.id if agreement else ANYONE
         self.shown[topic] = _Shown(release, offer, form(release, offer.profile), under)
@@ -186,7 +186,8 @@ async def _heard(request: Request, stream: _Stream, listener: Listener, sent: se
         if missed:
             yield b'event: missed\ndata: {"count":%d}\n\n' % missed
         for topic, cursor, message in _split(heard):
-            shown = (await _permitted(stream)).get(topic)
+            permitted = await _permitted(stream)
+            shown = permitted.get(topic) or permitted.get(topics.siblings(topic))
             if shown is not None and cursor not in sent:
                 yield stream.event(shown, message, cursor)
         if not await _permitted(stream):
@@ -221,6 +222,7 @@ class _Item(msgspec.Struct):
     epc: str | None = None
     read_point: str | None = None
     antenna: int | None = None
+    cell: str | None = None
 
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -236,7 +238,7 @@ def _split(heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, byt
 
 def _cursor(item: _Item) -> str:
     who = item.tag or item.epc
-    key = tag_key(who, item.read_point, item.antenna) if who else ""
+    key = tag_key(who, item.read_point, item.antenna) if who else item.cell or item.read_point or ""
     return reading.encode_cursor(Point(times.parse(item.time), 0, key))
 
 

@@ -12,13 +12,14 @@ from api import forms
 from api.errors import forbidden
 from api.paging import Paged
 from api.services import OfOrganisation, Services, With
-from broker import keys, times, topics
+from broker import keys, times
 from broker.errors import Conflict, NotFound, Refused
 from broker.identity import identity
 from broker.licence import Quota, Terms
 from broker.model import Caller, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
-from broker.privacy import profile
+from broker.privacy import suitability
 from broker.privacy.location import place_of
+from broker.privacy.profile import Profile
 from broker.registry.reading import PROFILE, TERMS
 
 router = APIRouter(prefix="/api/v1/offers", tags=["offers"])
@@ -36,10 +37,9 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     if len(set(body.datastreams)) < len(body.datastreams):
         raise Refused("datastream_twice", "datastreams: name each once")
     offer_id = OfferId(body.id or keys.new_id("offer"))
-    releases = []
-    for name in body.datastreams:
-        profile.check(body.profile, own[name])
-        releases.append(_release(offer_id, own[name], body.profile))
+    chosen = [own[name] for name in body.datastreams]
+    suitability.check(body.profile, chosen)
+    releases = [_release(offer_id, one, body.profile) for one in chosen]
     offer = Offer(offer_id, OrganisationId(caller.id), body.profile, terms, tuple(releases), now)
     with_.registry.add_offer(offer)
     with_.changed()
@@ -111,13 +111,13 @@ def _shown(offer: Offer) -> forms.OfferShown:
                 id=release.id,
                 datastream=release.datastream.id,
                 profile=offer.profile.name,
-                topic=topics.live(offer.organisation, offer.id, release.datastream.id),
+                topic=offer.topic(release),
                 kind=release.datastream.kind,
                 observed_property=release.datastream.observed_property,
                 unit=release.datastream.unit,
                 theme=release.datastream.theme,
                 description=release.datastream.description,
-                location=forms.geo_point(place_of(release.datastream.place, offer.profile)),
+                location=forms.geo_point(place_of(release.datastream, offer.profile)),
             )
             for release in offer.releases
         ],
@@ -155,7 +155,7 @@ def _terms(body: forms.NewTerms, now: int) -> Terms:
     )
 
 
-def _release(offer: OfferId, datastream: Datastream, chosen: profile.Profile) -> Release:
+def _release(offer: OfferId, datastream: Datastream, chosen: Profile) -> Release:
     digest = hashlib.sha256(f"{offer}/{datastream.stream}".encode()).hexdigest()
-    stream = identity(offer, datastream, chosen, shared=profile.may_share(chosen, datastream))
+    stream = identity(offer, datastream, chosen, shared=suitability.may_share(chosen, datastream))
     return Release(ReleaseId(f"release-{digest[:20]}"), offer, datastream, stream)

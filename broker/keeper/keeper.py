@@ -6,6 +6,7 @@ computed from the raw store, where each point is once. Every step may be done tw
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,14 +26,14 @@ from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
 from broker.keeper.watch import Teller, Watch
+from broker.keeper.windows import Found, cut, windows_of
 from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
 from broker.model import Offer
 from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
-from broker.privacy.aggregate import aggregate, start_of
+from broker.privacy.aggregate import start_of
 from broker.privacy.keys import PseudonymKeys
 from broker.privacy.profile import Sample
-from broker.privacy.transform import of_points, of_windows
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 from broker.release import begins, pointwise
@@ -44,8 +45,10 @@ REST_S = 0.05  # how long it waits when there is nothing to do: the delay of his
 RETRY_S = (0.2, 5.0)  # first and longest pause after a store did not answer
 WINDOWS_AT_ONCE = 500  # released between two looks at the journal
 CHUNK = 5_000  # points read at once when a stream is filled with what was stored before it
+LEAST_CHUNK = 100  # of each datastream, where a stream is made of many
 SPEAK_S = 0.5  # how often its state is told
 KEEP_SEEN = 10 * times.SECOND  # what a crash may make it forget of when a release was last heard
+NOTHING: tuple[str, tuple[Feed, ...]] = ("", ())
 EVERY_EPOCH = 2**62
 SLACK = times.MINUTE  # a past epoch's secret is kept this much longer, for whoever is behind
 
@@ -53,7 +56,7 @@ SLACK = times.MINUTE  # a past epoch's secret is kept this much longer, for whoe
 class LivePublisher(Teller, Protocol):
     """What publishes windows, and what is told of releases."""
 
-    def publish(self, feed: Feed, point: Point) -> None: ...
+    def publish(self, feed: Feed, points: list[Point]) -> None: ...
     def wants_retained(self) -> bool: ...
     def forward(self) -> None: ...
 
@@ -102,7 +105,9 @@ class Keeper:
         self._through = 0
         self._spoke = 0.0
         self._newest: dict[str, int] = {}
+        self._newest_of_cell: dict[tuple[str, str], int] = {}
         self._swept = 0
+        self._followed = 0
         self._kept_seen = 0
         self._erased_for = -1  # the registry's revision
         self._sampled_upto: dict[str, int] = {}  # stream -> the newest interval of which something was released
@@ -128,10 +133,8 @@ class Keeper:
         asked = self._clock()
         batches = self._journal.read(self._progress.place)
         self._follow_registry()
-        for batch in batches:
-            self._close_due(batch.entries[0].arrived)
         if batches:
-            self._keep(batches)
+            self._keep_in_order(batches)
             self._through = batches[-1].entries[-1].arrived
         else:
             self._through = asked
@@ -149,11 +152,40 @@ class Keeper:
 
     # --- what came in
 
-    def _keep(self, batches: list[Batch]) -> None:
+    def _keep_in_order(self, batches: list[Batch]) -> None:
+        """Keep these together, but where a window is due between two of them: it holds what came before, and nothing of after."""
+        together: list[Batch] = []
+        touched: set[Window] = set()
+        earliest = times.LATEST
+        for batch in batches:
+            arrived = batch.entries[0].arrived
+            if self._progress.is_due(arrived) or earliest <= arrived:
+                self._keep(together, touched)
+                together, touched, earliest = [], set(), times.LATEST
+            self._close_due(arrived)
+            together.append(batch)
+            new = self._touched(batch)
+            touched |= new
+            earliest = min(earliest, *(window.due for window in new if window.due > arrived), times.LATEST)
+        self._keep(together, touched)
+
+    def _touched(self, batch: Batch) -> set[Window]:
+        """The windows that these are in."""
+        return {
+            window
+            for entry in batch.entries
+            if entry.points
+            for feed in self._plan.by_topic.get(entry.topic, NOTHING)[1]
+            if feed.window_ns is not None
+            for window in self._windows(feed, entry)
+        }
+
+    def _keep(self, batches: list[Batch], touched: set[Window]) -> None:
+        if not batches:
+            return
         entries = [entry for batch in batches for entry in batch.entries if entry.points]
         raw: list[Row] = []
         released: list[Row] = []
-        touched: set[Window] = set()
         sampled: list[tuple[Feed, Entry]] = []
         for entry in entries:
             found = self._plan.by_topic.get(entry.topic)
@@ -164,11 +196,9 @@ class Keeper:
             raw.extend(Row(stream, point) for point in entry.points)
             for feed in feeds:
                 self._watch.heard(feed.stream, entry.arrived)
-                if feed.window_ns is not None:
-                    touched.update(self._windows(feed, entry))
-                elif feed.profile.at_once:
+                if feed.profile.at_once:
                     released.extend(Row(feed.stream, point) for point in self._shown(feed, entry.points, entry.arrived))
-                else:
+                elif feed.window_ns is None:
                     sampled.append((feed, entry))
         STORED.inc(self._write(self._raw, raw))
         RELEASED.inc(self._write(self._released, released))
@@ -259,25 +289,24 @@ class Keeper:
         aggregated = feed.profile.aggregate is not None
         if feed.sealed and aggregated and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
             return  # released before a crash that came before this was noted; it stays as it was
-        points = _all(self._raw, feed.datastream.stream, window.start, window.start + length)
+        parts = [
+            (source, _all(self._raw, source.stream, window.start, window.start + length)) for source in feed.sources
+        ]
         self._tell(
             feed,
-            self._aggregated(feed, points) if aggregated else self._keep_shown(feed, points, window.start + length),
+            self._aggregated(feed, parts) if aggregated else self._keep_shown(feed, parts[0][1], window.start + length),
         )
 
-    def _aggregated(self, feed: Feed, points: list[Point]) -> list[Point]:
+    def _aggregated(self, feed: Feed, found: Found) -> list[Point]:
         """Release the windows of these."""
-        operator = feed.profile.aggregate
-        assert operator is not None
-        windows = aggregate(self._prepared(feed, points), operator, tags=feed.datastream.kind == "rfid")
+        windows = windows_of(feed, found)
         _withheld(windows.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
-        shown = list(map(of_windows(feed.profile.after_windows), windows.points))
-        before = self._before(feed, shown)
-        fresh = revised(before, shown, self._clock())
+        before = self._before(feed, windows.points)
+        fresh = revised(before, windows.points, self._clock())
         RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
         REVISED.inc(sum(point.cursor in before for point in fresh))
-        return shown
+        return windows.points
 
     def _before(self, feed: Feed, shown: list[Point]) -> dict[Cursor, Point]:
         """What was released of these windows before."""
@@ -286,28 +315,44 @@ class Keeper:
         first, last = shown[0].time, shown[-1].time
         return {point.cursor: point for point in _all(self._released, feed.stream, first, last + 1)}
 
-    def _prepared(self, feed: Feed, points: list[Point]) -> list[Point]:
-        """What the operators before `aggregate` leave of points."""
-        for change in filter(None, map(of_points, feed.profile.before_windows)):
-            points = [changed for point in points if isinstance(changed := change(point), Point)]
-        return points
-
     def _tell(self, feed: Feed, points: list[Point]) -> None:
-        """Publish what is newer than all before: live goes forward only."""
-        for point in points:
-            if point.time > self._newest.get(feed.stream, point.time - 1):
-                self._newest[feed.stream] = point.time
-                self._live.publish(feed, point)
+        """Publish what is newer than all before: live goes forward only. All groups of a window go together."""
+        for _, at in itertools.groupby(points, key=_time):
+            together = [point for point in at if self._is_news(feed, point)]
+            if together:
+                self._publish(feed, together)
                 for shown in feed.shown_by:
                     records, size = self._published.get(shown.offer.id, (0, 0))
-                    self._published[shown.offer.id] = records + 1, size + len(shown.form.message(point))
+                    sent = sum(len(shown.form.message(point)) for point in together)
+                    self._published[shown.offer.id] = records + len(together), size + sent
+
+    def _is_news(self, feed: Feed, point: Point) -> bool:
+        """Whether it is newer than all that was published where it will be: of a stream, or of a cell, which has a topic of its own."""
+        newest = self._newest.get(feed.stream, point.time - 1)
+        if feed.profile.by_cell:
+            newest = self._newest_of_cell.get((feed.stream, point.key), newest - 1)
+        return point.time > newest
+
+    def _publish(self, feed: Feed, points: list[Point]) -> None:
+        for point in points:
+            self._newest[feed.stream] = max(self._newest.get(feed.stream, point.time), point.time)
+            if feed.profile.by_cell:
+                self._newest_of_cell[feed.stream, point.key] = point.time
+        if feed.profile.by_cell:
+            named = [shown.topic(point) for shown in feed.shown_by for point in points]
+            self._progress.note_cells(feed.stream, named)
+        self._live.publish(feed, points)
 
     # --- what was stored before an offer
 
     def _follow_registry(self) -> None:
-        if self._registry.revision() == self._snapshot.revision:
-            return
-        self._snapshot = self._registry.snapshot()
+        asked = self._clock()
+        if self._registry.revision() != self._snapshot.revision:
+            self._follow(self._registry.snapshot())
+        self._followed = asked
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._plan = compile_plan(self._snapshot)
         for stream in self._plan.by_stream.keys() - self._progress.known_streams():
             feed = self._plan.by_stream[stream]
@@ -355,27 +400,35 @@ class Keeper:
         length = feed.window_ns
         assert length is not None
         begin = max(backfill.position, times.EARLIEST)
-        points = self._raw.read(feed.datastream.stream, begin, times.LATEST, limit=CHUNK)
-        if not points:
+        limit = max(CHUNK // len(feed.sources), LEAST_CHUNK)
+        chunks = [self._raw.read(source.stream, begin, times.LATEST, limit=limit) for source in feed.sources]
+        if not any(chunks):
             self._publish_newest(feed)
             return True
-        last = start_of(points[-1].time, length)
-        if len(points) == CHUNK and last > start_of(points[0].time, length):
-            points = [p for p in points if p.time < last]  # the last window may go on after this chunk
+        first, end = cut(chunks, limit, length)
+        if end > first:  # a window that goes on after a chunk waits for the next
+            found = [[p for p in chunk if p.time < end] for chunk in chunks]
         else:
-            points += _all(self._raw, feed.datastream.stream, points[-1].time, last + length, after=points[-1].cursor)
-            last += length
-        self._aggregated(feed, self._already_due(feed, points))
-        backfill.position = last
+            end = first + length
+            found = [_all(self._raw, source.stream, first, end) for source in feed.sources]
+        self._aggregated(
+            feed, [(s, self._already_due(feed, points)) for s, points in zip(feed.sources, found, strict=True)]
+        )
+        backfill.position = end
         return False
 
     def _publish_newest(self, feed: Feed) -> None:
         if feed.profile.at_once:
             return  # its retained value comes from whoever publishes it
         for point in self._released.latest([feed.stream]).values():
-            if point.time > self._newest.get(feed.stream, point.time - 1):
-                self._newest[feed.stream] = point.time
-                self._live.publish(feed, point)
+            if fresh := [one for one in self._of_moment(feed, point) if self._is_news(feed, one)]:
+                self._publish(feed, fresh)
+
+    def _of_moment(self, feed: Feed, newest: Point) -> list[Point]:
+        """All groups of the window whose last group this is."""
+        if not feed.profile.grouped:
+            return [newest]
+        return _all(self._released, feed.stream, newest.time, newest.time + 1)
 
     # --- what is no longer offered
 
@@ -400,10 +453,14 @@ class Keeper:
     def _forget(self, offer: Offer, stream: str) -> None:
         if offer.profile.pseudonymise:
             KEYS_DESTROYED.inc(self._keys.destroy(offer.id, EVERY_EPOCH))
+        for topic in self._progress.cells(stream):
+            if not self._live.tell(topic, b""):
+                raise Unavailable("what cells retain can't be taken back while there is no connection")
         self._released.erase(stream)
         self._progress.forget(stream)
         self._watch.forget(stream)
         self._newest.pop(stream, None)
+        self._newest_of_cell = {of: time for of, time in self._newest_of_cell.items() if of[0] != stream}
         self._sampled_upto.pop(stream, None)
 
     # --- the rest
@@ -411,7 +468,7 @@ class Keeper:
     def _publish_retained(self) -> None:
         told = {stream: feed for stream, feed in self._plan.by_stream.items() if not feed.profile.at_once}
         for stream, point in self._released.latest(told).items():
-            self._live.publish(told[stream], point)
+            self._live.publish(told[stream], self._of_moment(told[stream], point))
 
     def _destroy_keys(self, now: int) -> None:
         if now - self._swept < SLACK:
@@ -429,7 +486,9 @@ class Keeper:
         """Tell how it gets on, and unless that is in doubt, how every release and gateway does."""
         self._spoke = time.monotonic()
         waiting = tuple(backfill.stream for backfill in self._progress.backfills())
-        state.write(self._state_file, state.KeeperState(time.time_ns(), self._through, waiting, trouble))
+        state.write(
+            self._state_file, state.KeeperState(time.time_ns(), self._through, waiting, self._followed, trouble)
+        )
         if trouble:
             return
         self._watch.tell(self._live, self._plan, self._snapshot.gateways, self._journal.presences(), self._clock())

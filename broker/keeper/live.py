@@ -34,28 +34,31 @@ class PahoPublisher:
         self._client.reconnect_delay_set(*RETRY_S)
         self._client.on_connect = self._connected
         self._fresh = threading.Event()
-        self._waiting: OrderedDict[str, tuple[Feed, Point]] = OrderedDict()
+        self._waiting: OrderedDict[str, tuple[Feed, list[Point]]] = OrderedDict()
         self._client.connect_async(account.host, account.port, KEEPALIVE_S)
         self._client.loop_start()
 
-    def publish(self, feed: Feed, point: Point) -> None:
-        """Publish a window on the topic of every offer that shows it, retained. While it is down, the newest waits."""
+    def publish(self, feed: Feed, points: list[Point]) -> None:
+        """Publish a window's points on the topics of every offer that shows it, retained. While it is down, the newest waits."""
         if not self._client.is_connected():
-            self._waiting[feed.stream] = (feed, point)
+            self._waiting[feed.stream] = (feed, points)
             return
         for shown in feed.shown_by:
+            by_topic: dict[str, list[Point]] = {}
+            for point in points:
+                by_topic.setdefault(shown.topic(point), []).append(point)
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's own gap
             properties.UserProperty = [
                 ("licence", shown.offer.terms.licence),
                 ("attribution", shown.offer.terms.attribution),
                 ("profile", shown.offer.profile.name),
             ]
-            sent = self._client.publish(
-                shown.topic, shown.form.message(point), qos=1, retain=True, properties=properties
-            )
-            if sent.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
-                raise Unavailable(f"a window could not be published: {mqtt.error_string(sent.rc)}")
-            PUBLISHED.inc()
+            for topic, of_topic in by_topic.items():
+                text = shown.form.messages(of_topic)
+                sent = self._client.publish(topic, text, qos=1, retain=True, properties=properties)
+                if sent.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
+                    raise Unavailable(f"a window could not be published: {mqtt.error_string(sent.rc)}")
+                PUBLISHED.inc()
 
     def tell(self, topic: str, payload: bytes) -> bool:
         """Publish a status, retained; False while it is down."""
@@ -73,8 +76,8 @@ class PahoPublisher:
     def forward(self) -> None:
         """Publish what waited."""
         while self._waiting and self._client.is_connected():
-            _, (feed, point) = self._waiting.popitem(last=False)
-            self.publish(feed, point)
+            _, (feed, points) = self._waiting.popitem(last=False)
+            self.publish(feed, points)
 
     def close(self) -> None:
         self._client.disconnect()

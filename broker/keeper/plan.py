@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broker import message, times, topics
 from broker.message import Form
 from broker.model import Datastream, Offer, Release
+from broker.points import Point
 from broker.privacy.profile import Profile
 from broker.registry.snapshot import Snapshot
 from broker.release import begins
@@ -18,13 +19,18 @@ DELAYED_NS = times.SECOND
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """One release of a stream."""
+    """A stream as one offer shows it."""
 
     release: Release
+    """By cell the first of several, which differ in nothing that is shown."""
     offer: Offer
     form: Form
-    topic: str
-    status_topic: str
+    status_topics: tuple[str, ...]
+
+    def topic(self, point: Point) -> str:
+        """Where it is published: by cell each cell has a topic of its own."""
+        last = point.key if self.offer.profile.by_cell else self.release.datastream.id
+        return topics.live(self.offer.organisation, self.offer.id, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,14 @@ class Feed:
     """One released stream. Several offers may show it; what is computed depends on none of them in particular."""
 
     stream: str
-    datastream: Datastream
+    sources: tuple[Datastream, ...]
+    """What it is made of: one datastream, or by cell all of the offer."""
     shown_by: tuple[Showing, ...]
+
+    @property
+    def datastream(self) -> Datastream:
+        """The one, or the first of several that are counted alike."""
+        return self.sources[0]
 
     @property
     def profile(self) -> Profile:
@@ -64,19 +76,26 @@ class Plan:
 def compile_plan(snapshot: Snapshot) -> Plan:
     """The plan of a snapshot."""
     showings: dict[str, list[Showing]] = {}
+    sources: dict[str, dict[str, Datastream]] = {}
     for offer in snapshot.offers.values():
+        by_stream: dict[str, list[Release]] = {}
         for release in offer.releases:
-            name = (offer.organisation, offer.id, release.datastream.id)
-            shown = Showing(
-                release, offer, message.form(release, offer.profile), topics.live(*name), topics.status(*name)
-            )
-            showings.setdefault(release.stream, []).append(shown)
-    feeds = {stream: Feed(stream, shown[0].release.datastream, tuple(shown)) for stream, shown in showings.items()}
+            by_stream.setdefault(release.stream, []).append(release)
+            sources.setdefault(release.stream, {})[release.datastream.id] = release.datastream
+        for stream, releases in by_stream.items():
+            showings.setdefault(stream, []).append(_showing(offer, releases))
+    feeds = {stream: Feed(stream, tuple(sources[stream].values()), tuple(of)) for stream, of in showings.items()}
     of_datastream: dict[str, list[Feed]] = {}
     for feed in feeds.values():
-        of_datastream.setdefault(feed.datastream.stream, []).append(feed)
+        for source in feed.sources:
+            of_datastream.setdefault(source.stream, []).append(feed)
     by_topic = {
         f"in/{d.organisation}/{d.gateway}/{d.id}": (d.stream, tuple(of_datastream.get(d.stream, ())))
         for d in snapshot.datastreams
     }
     return Plan(by_topic, feeds)
+
+
+def _showing(offer: Offer, releases: list[Release]) -> Showing:
+    status = tuple(topics.status(offer.organisation, offer.id, release.datastream.id) for release in releases)
+    return Showing(releases[0], offer, message.form(releases[0], offer.profile), status)

@@ -19,6 +19,7 @@ create table if not exists backfills (stream text primary key, position integer 
 create table if not exists seen (stream text primary key, heard integer, shown integer, hidden integer, reason text not null)
     without rowid;
 create table if not exists told (topic text primary key) without rowid;
+create table if not exists cells (stream text, topic text, primary key (stream, topic)) without rowid;
 create table if not exists erased (stream text primary key) without rowid;
 create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
 """
@@ -79,9 +80,13 @@ class Progress:
     def touch(self, windows: Iterable[Window]) -> None:
         self.advance(self.place, windows)
 
+    def is_due(self, clock: int) -> bool:
+        """Whether a window is to be released by `clock` (ns)."""
+        return self._earliest is not None and self._earliest <= clock
+
     def due(self, clock: int, most: int) -> list[Window]:
         """The windows that are to be released by `clock` (ns), the earliest first."""
-        if self._earliest is None or self._earliest > clock:
+        if not self.is_due(clock):
             return []
         rows = self._db.execute(
             "select stream, start, due from windows where due <= ? order by due limit ?", (clock, most)
@@ -138,6 +143,13 @@ class Progress:
     def note_taken_back(self, topic: str) -> None:
         self._db.execute("delete from told where topic = ?", (topic,))
 
+    def note_cells(self, stream: str, topics: Iterable[str]) -> None:
+        """Topics of single cells, which have a retained value."""
+        self._db.executemany("insert or ignore into cells values (?, ?)", [(stream, topic) for topic in topics])
+
+    def cells(self, stream: str) -> list[str]:
+        return [topic for (topic,) in self._db.execute("select topic from cells where stream = ?", (stream,))]
+
     def erased(self) -> set[str]:
         """Raw streams of deleted datastreams that are erased."""
         return {stream for (stream,) in self._db.execute("select stream from erased")}
@@ -148,7 +160,7 @@ class Progress:
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""
         self._db.execute("begin immediate")
-        for table in ("backfills", "windows", "seen", "rejected"):
+        for table in ("backfills", "windows", "seen", "rejected", "cells"):
             self._db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
         self._db.execute("commit")
         self._open = {(of, start) for of, start in self._open if of != stream}

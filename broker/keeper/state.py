@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from broker import times
+
 FRESH_S = 5.0  # a keeper that has said nothing for this long is stuck or dead: it speaks at least once a second
 
 
@@ -17,6 +19,8 @@ class KeeperState(msgspec.Struct, frozen=True):
     """Everything that arrived before this (ns) is stored and released, but for windows that are open."""
     backfilling: tuple[str, ...] = ()
     """Released streams that do not yet hold what was stored before them."""
+    followed: int = times.LATEST
+    """Offers that were made before this (ns) are known to it."""
     trouble: str = ""
     """Why it does not get on; empty if it does."""
 

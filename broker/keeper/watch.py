@@ -80,9 +80,8 @@ class Watch:
         for feed in plan.by_stream.values():
             of = known.get((feed.datastream.organisation, feed.datastream.gateway))
             state_, since, reason = status(feed, self._seen.get(feed.stream), of, now, self._silent_after)
-            text = message("datastream", feed.datastream.id, state_, since, reason)
-            for shown in feed.shown_by:
-                wanted[shown.status_topic] = text
+            for topic in (topic for shown in feed.shown_by for topic in shown.status_topics):
+                wanted[topic] = message("datastream", topic.rpartition("/")[2], state_, since, reason)
         for topic, text in wanted.items():
             if self._told.get(topic) != text and teller.tell(topic, text):
                 if topic not in self._told:

@@ -1,8 +1,14 @@
-"""Statistics of fixed windows of event time. Pure, vectorised.
+"""Statistics of fixed windows of event time, by group. Pure, vectorised.
 
-Guarantee: a released window says nothing of its points but the named statistics, and with `k`, nothing at all unless at
-least `k` distinct privacy units were in it: `|{unit(p) : p in window}| >= k`. Assumes that one person carries one unit.
-It does not protect against whoever knows all units of a window but one.
+Guarantee: what is released says nothing of its points but the named statistics, and with `k`, of no group, and of no set of
+groups that can be had by subtraction from a total, unless at least `k` distinct privacy units were in it:
+
+    released(g) => |{unit(p) : p in g}| >= k
+    withheld groups W of a window: W is empty, or |W| >= 2 and |{unit(p) : p in union of W}| >= k, or nothing is released
+
+The second is complementary suppression: where a group has too few, the smallest others are withheld with it (ties by name), until
+what is withheld is itself a group. Withheld sets for a smaller k are part of those for a larger one. Assumes that one person is one
+unit. It does not protect against whoever knows all units of a group but one, nor does a mean say by how many it was made.
 
 The formulas are in `broker/statistics.py`.
 """
@@ -11,22 +17,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from broker import times
 from broker.points import Point
+from broker.privacy.location import centre_of
 from broker.privacy.profile import Aggregate
 from broker.statistics import Floats, Groups, Integers, statistics
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+class Part(NamedTuple):
+    """Points of one datastream, each identity once, and what all of them have in common."""
+
+    points: Sequence[Point]
+    unit: str | None = None
+    """The privacy unit whose all of them are; None: each is its tag's."""
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What came of it: a point a released window, and how many windows were withheld, by reason."""
+    """What came of it: a point a released group, by time, then group; and how many groups were withheld, by reason."""
 
     points: list[Point]
     withheld: dict[str, int]
+
+
+class _Columns(NamedTuple):
+    """Of all records, one entry each."""
+
+    times: Integers
+    values: Floats
+    groups: Integers
+    """Places in `names`."""
+    units: Integers
+    names: list[str]
+    """Of the groups, sorted."""
 
 
 def start_of(time: int, window: int) -> int:
@@ -34,42 +66,122 @@ def start_of(time: int, window: int) -> int:
     return time - time % window
 
 
-def aggregate(points: Sequence[Point], operator: Aggregate, *, tags: bool) -> Windows:
-    """One point per window that has points: time is the window's start, value its first statistic.
+def aggregate(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> Windows:
+    """One point per window and group that has points: time is the window's start, key the group, value its first statistic.
 
-    `points`: in any order, each identity once. For tag reads (`tags`) the value is the tag; else points whose value is not
-    a number do not count.
+    For tag reads (`tags`) a point's value is the tag; else points whose value is not a number do not count.
     """
-    counted = points if tags else [p for p in points if type(p.value) in (int, float)]
-    if not counted:
+    found = _columns(parts, operator, tags=tags)
+    if not len(found.times):
         return Windows([], {})
-    times_ns = np.fromiter((p.time for p in counted), np.int64, len(counted))
-    starts, which = np.unique(times_ns - times_ns % operator.window_ns, return_inverse=True)
+    starts, window = np.unique(found.times - found.times % operator.window_ns, return_inverse=True)
+    cells, which = np.unique(window * len(found.names) + found.groups, return_inverse=True)
     columns: dict[str, Floats | Integers] = (
-        {"count": np.bincount(which)} if tags else statistics(_numbers(counted), which, operator.statistics)
+        {"count": np.bincount(which)} if tags else statistics(found.values, which, operator.statistics)
     )
-    enough = np.ones(len(starts), bool)
-    if operator.k is not None:
-        enough = _distinct([str(p.value) for p in counted], which, len(starts)) >= operator.k
     finite = np.all([np.isfinite(column) for column in columns.values()], axis=0)
-    released = [
-        _point(int(start), operator, {name: column[i].item() for name, column in columns.items()})
-        for i, start in enumerate(starts)
-        if enough[i] and finite[i]
+    alone = np.zeros(len(cells), bool)
+    complement = np.zeros(len(cells), bool)
+    if operator.k is not None:
+        units = _pairs(which, found.units)
+        alone = np.bincount(units[0], minlength=len(cells)) < operator.k
+        complement = _complement(cells // len(found.names), units, alone, operator.k)
+    shown = np.flatnonzero(~alone & ~complement & finite)
+    points = [
+        _point(
+            int(starts[cells[i] // len(found.names)]),
+            operator,
+            found.names[cells[i] % len(found.names)],
+            {name: column[i].item() for name, column in columns.items()},
+        )
+        for i in shown
     ]
-    withheld = {"below_k": int((~enough).sum()), "not_finite": int((enough & ~finite).sum())}
-    return Windows(released, {reason: n for reason, n in withheld.items() if n})
+    withheld = {
+        "below_k": int(alone.sum()),
+        "complementary": int(complement.sum()),
+        "not_finite": int((~alone & ~complement & ~finite).sum()),
+    }
+    return Windows(points, {reason: n for reason, n in withheld.items() if n})
 
 
-def _numbers(points: Sequence[Point]) -> Floats:
-    return np.fromiter((float(p.value) for p in points), np.float64, len(points))
+def read_point_of(read: Point) -> str:
+    """The read point of a tag read, empty if it has none (see `points.tag_key`)."""
+    return read.key[len(str(read.value)) + 1 : read.key.rfind("|")]
 
 
-def _distinct(units: list[str], which: Groups, groups: int) -> Groups:
-    pairs = set(zip(which.tolist(), units, strict=True))
-    return np.bincount([group for group, _ in pairs], minlength=groups)
+def _columns(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> _Columns:
+    kept = [
+        part if tags else part._replace(points=[p for p in part.points if type(p.value) in (int, float)])
+        for part in parts
+    ]
+    points = [point for part in kept for point in part.points]
+    size = len(points)
+    values = np.zeros(0) if tags else np.fromiter((float(p.value) for p in points), np.float64, size)
+    units: Integers = np.zeros(size, np.int64)
+    if operator.k is not None:
+        units, _ = _codes([whose for part in kept for whose in _units(part)])
+    groups, names = np.zeros(size, np.int64), [""]
+    if operator.by != "datastream":
+        codes, found = _codes([name for part in kept for name in _groups(part, operator)])
+        names = sorted(found)
+        place = {name: i for i, name in enumerate(names)}
+        groups = np.array([place[name] for name in found], np.int64)[codes] if size else groups
+    return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, names)
 
 
-def _point(start: int, operator: Aggregate, found: dict[str, float | int]) -> Point:
-    extra = msgspec.json.encode({"until": times.text(start + operator.window_ns), "statistics": found})
-    return Point(start, found[operator.statistics[0]], "", extra.decode())
+def _units(part: Part) -> list[str]:
+    return [str(p.value) for p in part.points] if part.unit is None else [part.unit] * len(part.points)
+
+
+def _groups(part: Part, operator: Aggregate) -> list[str]:
+    if operator.by == "cell":
+        return [part.cell] * len(part.points)
+    return [read_point_of(p) for p in part.points]
+
+
+def _codes(names: list[str]) -> tuple[Integers, list[str]]:
+    """Each name's place among the different ones, in the order in which they first come."""
+    known: dict[str, int] = {}
+    codes = np.fromiter((known.setdefault(name, len(known)) for name in names), np.int64, len(names))
+    return codes, list(known)
+
+
+def _pairs(which: Groups, units: Integers) -> tuple[Integers, Integers]:
+    """Which unit is in which group, each pair once, by group."""
+    most = int(units.max()) + 1
+    pairs = np.unique(which * most + units)
+    return pairs // most, pairs % most
+
+
+def _complement(windows: Integers, pairs: tuple[Integers, Integers], alone: Flags, k: int) -> Flags:
+    """The groups that are withheld because others of their window are. `windows`: of each group, in ascending order."""
+    of_group, unit = pairs
+    first = np.searchsorted(of_group, np.arange(len(windows) + 1))
+    size = np.diff(first)
+    complement = np.zeros(len(windows), bool)
+    for window in np.unique(windows[alone]):
+        begin, end = np.searchsorted(windows, [window, window + 1])
+        few = begin + np.flatnonzero(alone[begin:end])
+        hidden = {u for i in few for u in unit[first[i] : first[i + 1]].tolist()}
+        groups = len(few)
+        rest = begin + np.flatnonzero(~alone[begin:end])
+        for i in rest[np.argsort(size[rest], kind="stable")]:
+            if groups > 1 and len(hidden) >= k:
+                break
+            complement[i] = True
+            hidden.update(unit[first[i] : first[i + 1]].tolist())
+            groups += 1
+    return complement
+
+
+def _point(start: int, operator: Aggregate, group: str, found: dict[str, float | int]) -> Point:
+    said: dict[str, object] = {"until": times.text(start + operator.window_ns), "statistics": found}
+    if operator.by == "read_point" and group:
+        said["read_point"] = group
+    if operator.by == "cell":
+        centre = centre_of(group)
+        said |= {
+            "cell": group,
+            "location": {"type": "Point", "coordinates": [centre.longitude, centre.latitude]},
+        }
+    return Point(start, found[operator.statistics[0]], group, msgspec.json.encode(said).decode())

@@ -1,22 +1,19 @@
-"""Privacy profiles: which operators there are, and which profile suits which datastream. Pure.
+"""Privacy profiles: which operators there are. Pure.
 
-A profile is a name and a list of operators, applied in order; none at all is `raw`. It is checked as a whole when an offer is
-made, so that what is served later needs no more questions. What each operator guarantees is said at its class.
+A profile is a name and a list of operators, applied in order; none at all is `raw`. `suitability.py` checks it as a whole when an
+offer is made, so that what is served later needs no more questions. What each operator guarantees is said at its class.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import Field
 
 from broker import times
-from broker.errors import Refused
 from broker.statistics import Statistic
 
 LEAST_GROUP = 5
@@ -41,9 +38,10 @@ class Aggregate:
     window: str
     """ISO 8601 duration; windows begin at its multiples since 1970-01-01T00:00:00Z."""
     statistics: tuple[Statistic, ...]
-    by: Literal["datastream"] = "datastream"
-    k: int | None = None
-    """A window with fewer distinct privacy units than this is withheld."""
+    by: Literal["datastream", "cell", "read_point"] = "datastream"
+    """A group a window: each datastream's, each read point's, or of all datastreams of the offer in one H3 cell together."""
+    k: Annotated[int, Field(ge=1)] | None = None
+    """A group with fewer distinct privacy units than this is withheld, and others with it where it could be computed from them."""
 
     @property
     def window_ns(self) -> int:
@@ -174,6 +172,15 @@ class Profile:
         return self.find(Pseudonymise)
 
     @property
+    def by_cell(self) -> bool:
+        return self.aggregate is not None and self.aggregate.by == "cell"
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a window may have several points, one a group."""
+        return self.aggregate is not None and self.aggregate.by != "datastream"
+
+    @property
     def delay_ns(self) -> int:
         delay = self.find(Delay)
         return delay.by_ns if delay else 0
@@ -202,123 +209,3 @@ class Profile:
         """The same for profiles that compute the same, whatever they are called."""
         text = json.dumps([asdict(op) for op in self.operators], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class Subject(Protocol):
-    """What of a datastream decides whether a profile suits it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def kind(self) -> Literal["measurement", "rfid"]: ...
-    @property
-    def personal_data(self) -> bool: ...
-    @property
-    def privacy_unit(self) -> str | None: ...
-
-
-def check(profile: Profile, datastream: Subject) -> None:
-    """Raises Refused, with the reason, if `datastream` may not be offered under `profile`, and Malformed for a bad duration."""
-    for reason, detail in _objections(profile, datastream):
-        raise Refused(reason, f"datastream {datastream.id}: {detail}")
-
-
-def _objections(profile: Profile, datastream: Subject) -> Iterator[tuple[str, str]]:
-    yield from _objections_to_order(profile)
-    for operator in profile.operators:
-        yield from _objections_to(operator, datastream, windows=profile.aggregate is not None)
-    if datastream.personal_data and not (profile.pseudonymise or profile.aggregate):
-        yield "personal_data_raw", "personal data is never offered raw; pseudonymise or aggregate it"
-
-
-_NEVER_BEFORE: tuple[tuple[type[Operator], type[Operator], str], ...] = (
-    (Quantise, Aggregate, "statistics of quantised values are finer than the step: quantise after aggregate"),
-    (Quantise, Clip, "a bound need not be a multiple of the step: clip before quantise"),
-    (Sample, RoundTime, "rounding moves a record into another interval: round_time before sample"),
-)
-"""(what, before what, why not): the later would cancel what the earlier guarantees."""
-_NEVER_WITH: tuple[tuple[type[Operator], type[Operator], str], ...] = (
-    (Aggregate, RoundTime, "windows have fixed times: choose another window"),
-    (Aggregate, Sample, "a window is one record already"),
-    (Aggregate, Pseudonymise, "a window names nobody"),
-)
-
-
-def _objections_to_order(profile: Profile) -> Iterator[tuple[str, str]]:
-    kinds = [type(op) for op in profile.operators]
-    for kind in kinds:
-        if kinds.count(kind) > 1:
-            yield "profile_order", f"a profile has each operator once: {profile.operators[kinds.index(kind)].op}"
-    for earlier, later, why in _NEVER_BEFORE:
-        if earlier in kinds and later in kinds and kinds.index(earlier) < kinds.index(later):
-            yield "profile_order", why
-    for one, other, why in _NEVER_WITH:
-        if one in kinds and other in kinds:
-            yield "profile_order", why
-
-
-def _objections_to(operator: Operator, datastream: Subject, *, windows: bool) -> Iterator[tuple[str, str]]:
-    match operator:
-        case Aggregate():
-            yield from _objections_to_aggregate(operator, datastream)
-        case RoundTime(to=duration) | Sample(every=duration) | Pseudonymise(rotate=duration):
-            times.parse_duration(duration)
-        case Delay() if operator.by_ns > LONGEST_DELAY:
-            yield "delay_too_long", "a delay is at most P366D"
-        case Suppress():
-            known = _OF_TAG_READS if datastream.kind == "rfid" and not windows else frozenset()
-            if unknown := set(operator.fields) - known - {"location"}:
-                yield "no_such_field", f"its records have no {', '.join(sorted(unknown))}"
-        case Clip():
-            yield from _objections_to_clip(operator)
-        case _:
-            pass
-    yield from _objections_to_kind(operator, datastream, windows=windows)
-
-
-def _objections_to_kind(operator: Operator, datastream: Subject, *, windows: bool) -> Iterator[tuple[str, str]]:
-    tags = datastream.kind == "rfid"
-    if isinstance(operator, Pseudonymise) and not tags:
-        yield "no_tags", "pseudonymise is for tag reads"
-    if isinstance(operator, Sample) and tags:
-        yield "no_numbers", "sample is for measurements: of tag reads it would choose whose to show"
-    if isinstance(operator, Quantise | Clip) and tags and not windows:
-        yield "no_numbers", f"{operator.op} is for numbers, and tag reads have none"
-
-
-_OF_TAG_READS = frozenset({"read_point", "antenna", "rssi"})
-
-
-def _objections_to_clip(operator: Clip) -> Iterator[tuple[str, str]]:
-    low = -math.inf if operator.min is None else operator.min
-    high = math.inf if operator.max is None else operator.max
-    if (operator.min is None and operator.max is None) or low > high:
-        yield "no_bounds", "clip needs a min, a max or both, the min not above the max"
-
-
-def _objections_to_aggregate(aggregate: Aggregate, datastream: Subject) -> Iterator[tuple[str, str]]:
-    if aggregate.window_ns > LONGEST_WINDOW:
-        yield "window_too_long", "a window is at most P31D"
-    if not aggregate.statistics or len(set(aggregate.statistics)) != len(aggregate.statistics):
-        yield "no_statistics", "name at least one statistic, and each once"
-    tags = datastream.kind == "rfid"
-    if tags and set(aggregate.statistics) != {"count"}:
-        yield "no_numbers", "tag reads have no numbers: their only statistic is count"
-    if aggregate.k is not None and not tags:
-        yield "no_privacy_unit", "k counts distinct tags, and a measurement does not say whose it is"
-    if datastream.personal_data:
-        if not tags or datastream.privacy_unit not in (None, "tag"):
-            yield (
-                "privacy_unit_unknown",
-                "its records do not say which privacy unit they belong to, so k can't be counted",
-            )
-        elif (aggregate.k or 0) < LEAST_GROUP:
-            yield "k_too_small", f"personal data is aggregated over k of at least {LEAST_GROUP}"
-
-
-def may_share(profile: Profile, datastream: Subject) -> bool:
-    """Whether offers with this profile see one computed stream.
-
-    Not where pseudonyms differ by offer, and not for personal data, which an offer shows only from its own beginning.
-    """
-    return not (datastream.personal_data or datastream.kind == "rfid" or profile.pseudonymise)

@@ -250,7 +250,9 @@ def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
         place=place,
         theme=row.theme,
         personal_data=row.personal_data,
+        location_h3=row.location_h3,
         privacy_unit=row.privacy_unit,
+        privacy_unit_id=row.privacy_unit_id,
         asset_prefixes=tuple(row.asset_prefixes),
         description=row.description,
     )

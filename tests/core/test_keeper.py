@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import h3
 import pytest
 
 from broker import keys, times
@@ -19,20 +21,22 @@ from broker.keeper.progress import Progress
 from broker.licence import Terms
 from broker.metrics import WITHHELD
 from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
+from broker.place import Place
 from broker.points import Point, tag_key
 from broker.privacy.keys import PseudonymKeys
 from broker.privacy.profile import (
     Aggregate,
     Clip,
     Delay,
+    GeneraliseLocation,
     Operator,
     Profile,
     Pseudonymise,
     Quantise,
     RoundTime,
     Sample,
-    may_share,
 )
+from broker.privacy.suitability import may_share
 from broker.registry.registry import Registry
 from broker.store.sqlite import SqliteStore
 
@@ -47,6 +51,9 @@ S, M = times.SECOND, times.MINUTE
 LATENESS = 20 * S
 MEAN = Aggregate("aggregate", "PT5M", ("mean", "count"))
 COUNT = Aggregate("aggregate", "PT5M", ("count",), k=5)
+CELLS = GeneraliseLocation("generalise_location", 8)
+BY_CELL = Aggregate("aggregate", "PT5M", ("mean", "count"), "cell", 5)
+LYON = Place(4.8357, 45.764)
 DAILY = Pseudonymise("pseudonymise", "P1D")
 TAG = "urn:epc:id:sgtin:0614141.812345.{}"
 
@@ -56,19 +63,22 @@ class Heard:
     """Stands where MQTT would: what was published, in order."""
 
     points: list[Point] = field(default_factory=list)
+    retained: dict[str, Point] = field(default_factory=dict)
     retained_wanted: bool = False
     told: dict[str, Any] = field(default_factory=dict)
 
     def tell(self, topic: str, payload: bytes) -> bool:
         if payload:
             self.told[topic] = json.loads(payload)
+        elif topic in self.retained:
+            del self.retained[topic]
         else:
             del self.told[topic]
         return True
 
-    def publish(self, feed: Feed, point: Point) -> None:
-        assert feed.stream
-        self.points.append(point)
+    def publish(self, feed: Feed, points: list[Point]) -> None:
+        self.points.extend(points)
+        self.retained |= {shown.topic(point): point for shown in feed.shown_by for point in points}
 
     def wants_retained(self) -> bool:
         wanted, self.retained_wanted = self.retained_wanted, False
@@ -119,11 +129,18 @@ class Bench:
 
     def offer(self, datastream: Datastream, *operators: Operator) -> str:
         """Returns the stream that it shows."""
+        return self.offer_of([datastream], *operators)
+
+    def offer_of(self, datastreams: list[Datastream], *operators: Operator) -> str:
+        """Returns the stream that it shows of the first."""
         name, profile = OfferId(f"offer-{next(self._numbers)}"), Profile("p", operators)
-        stream = identity(name, datastream, profile, shared=may_share(profile, datastream))
-        release = Release(ReleaseId(f"{name}-release"), name, datastream, stream)
-        self.registry.add_offer(Offer(name, OWNER, profile, Terms("CC0-1.0", "", ("any",)), (release,), self.now))
-        return stream
+        streams = [identity(name, one, profile, shared=may_share(profile, one)) for one in datastreams]
+        releases = tuple(
+            Release(ReleaseId(f"{name}-{one.id}"), name, one, stream)
+            for one, stream in zip(datastreams, streams, strict=True)
+        )
+        self.registry.add_offer(Offer(name, OWNER, profile, Terms("CC0-1.0", "", ("any",)), releases, self.now))
+        return streams[0]
 
     def receive(self, datastream: Datastream, *points: Point) -> None:
         """As the ingester would: journalled at the present."""
@@ -214,6 +231,69 @@ def test_a_window_of_personal_data_is_never_opened_again(bench: Bench) -> None:
     bench.settle(BEGIN + 12 * M)
     assert bench.values(shown) == [(300, 5)]
     assert withheld("late") == late + 4
+
+
+def test_a_window_holds_all_that_came_before_it_was_due_also_where_the_keeper_was_behind(bench: Bench) -> None:
+    stream = bench.datastream("gate", kind="rfid", personal_data=True)
+    shown = bench.offer(stream, COUNT)
+    bench.settle()
+    for late, tags in ((S, range(3)), (5 * M, range(3, 6)), (6 * M, range(6, 9))):
+        bench.now = BEGIN + 5 * M + late
+        bench.receive(stream, *(read_of(300 + n, n) for n in tags))
+    bench.settle(BEGIN + 30 * M)
+    assert bench.values(shown) == [(300, 6)]
+
+
+def household(bench: Bench, number: int, place: Place = LYON) -> Datastream:
+    return bench.datastream(
+        f"meter-{number}", place=place, personal_data=True, privacy_unit="household", privacy_unit_id=f"h{number}"
+    )
+
+
+def test_a_cell_counts_the_households_of_all_its_datastreams_and_has_a_topic_of_its_own(bench: Bench) -> None:
+    places = [LYON] * 6 + [Place(4.86, 45.75)] * 5 + [Place(4.9, 45.7)] * 4
+    meters = [household(bench, n, place) for n, place in enumerate(places)]
+    shown = bench.offer_of(meters, CELLS, BY_CELL)
+    bench.settle()
+    bench.now += S
+    for meter in meters:
+        bench.receive(meter, at(300, 1.0), at(310, 2.0))
+    bench.settle(BEGIN + 11 * M)
+    (point,) = bench.shown(shown)
+    cell = h3.latlng_to_cell(LYON.latitude, LYON.longitude, 8)
+    assert (point.key, json.loads(point.extra)["statistics"]) == (cell, {"mean": 1.5, "count": 12})
+    assert bench.heard.retained == {f"live/o/offer-0/{cell}": point}
+    bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
+    bench.settle()
+    assert not bench.heard.retained
+    assert not bench.shown(shown)
+
+
+def test_a_cell_that_comes_later_to_a_window_is_told_and_one_that_was_told_is_not_told_again(bench: Bench) -> None:
+    here, there = bench.datastream("here", place=LYON), bench.datastream("there", place=Place(4.9, 45.7))
+    bench.offer_of([here, there], CELLS, Aggregate("aggregate", "PT5M", ("count",), "cell"))
+    bench.settle(BEGIN + 30 * M)
+    for stream, second in ((here, 300), (there, 310), (here, 320)):
+        bench.receive(stream, at(second))
+        bench.settle(bench.now + S)
+    assert [point.value for point in bench.heard.points] == [1, 1]
+    assert len(bench.heard.retained) == 2
+
+
+@pytest.mark.parametrize("each", [3, 400])
+def test_the_past_of_many_datastreams_is_one_past_by_cell(bench: Bench, each: int) -> None:
+    sensors = [bench.datastream(f"noise-{n}", place=LYON) for n in range(3)]
+    for number, sensor in enumerate(sensors):
+        for batch in range(0, each, 100):
+            last = min(batch + 100, each)
+            bench.receive(sensor, *(at(n * 20 * (number + 1), float(n)) for n in range(batch, last)))
+    bench.settle(BEGIN + 90_000 * S)
+    shown = bench.offer_of(sensors, CELLS, Aggregate("aggregate", "PT5M", ("count",), "cell"))
+    bench.settle()
+    cell = h3.latlng_to_cell(LYON.latitude, LYON.longitude, 8)
+    assert bench.heard.retained == {f"live/o/offer-0/{cell}": bench.shown(shown)[-1]}
+    counts: Counter[int] = Counter(n * 20 * k // 300 * 300 for k in (1, 2, 3) for n in range(each))
+    assert dict(bench.values(shown)) == dict(counts)
 
 
 def test_fewer_than_k_different_tags_and_windows_from_before_the_offer_are_withheld(bench: Bench) -> None:

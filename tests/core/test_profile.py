@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from broker.errors import Malformed, Refused
 from broker.model import Datastream, OrganisationId
-from broker.privacy.profile import Profile, check, may_share
+from broker.place import Place
+from broker.privacy.profile import Profile
+from broker.privacy.suitability import check, may_share
 
 PROFILE = TypeAdapter(Profile)
 NOISE = Datastream(OrganisationId("o"), "noise", "g", "measurement", unit="dB[SPL]")
@@ -19,6 +22,9 @@ STEPS = Datastream(OrganisationId("o"), "steps", "g", "measurement", personal_da
 TAGS = Datastream(OrganisationId("o"), "tags", "g", "rfid", personal_data=True)
 HOUSES = Datastream(OrganisationId("o"), "houses", "g", "rfid", personal_data=True, privacy_unit="household")
 
+PLACE = Place(4.84, 45.76)
+PLACED = replace(TAGS, place=PLACE)
+METER = replace(STEPS, id="meter", place=PLACE, unit="kWh", privacy_unit="household", privacy_unit_id="h1")
 MEAN = {"op": "aggregate", "window": "PT5M", "statistics": ["mean", "count"]}
 COUNT5 = {"op": "aggregate", "window": "PT5M", "statistics": ["count"], "k": 5}
 NAMES = {"op": "pseudonymise", "rotate": "P1D"}
@@ -45,10 +51,16 @@ def profile(*operators: dict[str, Any]) -> Profile:
         ([NAMES], TAGS),
         ([NAMES, ROUND, DELAY, {"op": "suppress", "fields": ["antenna", "rssi"]}], TAGS),
         ([COUNT5, DELAY], TAGS),
+        ([{**COUNT5, "by": "read_point"}], TAGS),
+        ([CELL, {**COUNT5, "by": "cell"}], PLACED),
+        ([CELL, {**MEAN, "by": "cell"}], replace(NOISE, place=PLACE)),
+        ([CELL, {**MEAN, "by": "cell", "k": 5}], METER),
+        ([CELL, {**MEAN, "by": "cell", "k": 100, "statistics": ["max", "p95"]}], METER),
+        ([CELL, NAMES, {"op": "suppress", "fields": ["read_point"]}], TAGS),
     ],
 )
 def test_these_suit(operators: list[dict[str, Any]], datastream: Datastream) -> None:
-    check(profile(*operators), datastream)
+    check(profile(*operators), [datastream])
 
 
 @pytest.mark.parametrize(
@@ -76,8 +88,19 @@ def test_these_suit(operators: list[dict[str, Any]], datastream: Datastream) -> 
         ([{**MEAN, "window": "P32D"}], NOISE, "window_too_long"),
         ([{**MEAN, "statistics": []}], NOISE, "no_statistics"),
         ([{**MEAN, "statistics": ["mean", "mean"]}], NOISE, "no_statistics"),
-        ([{**MEAN, "k": 5}], NOISE, "no_privacy_unit"),
+        ([{**MEAN, "k": 5}], NOISE, "privacy_unit_unknown"),
         ([{"op": "clip"}], NOISE, "no_bounds"),
+        ([{**COUNT5, "by": "cell"}], PLACED, "no_cell"),
+        ([{**COUNT5, "by": "cell"}, CELL], PLACED, "no_cell"),
+        ([CELL, {**COUNT5, "by": "cell"}], TAGS, "no_place"),
+        ([CELL, {**COUNT5, "by": "cell"}, HIDE], PLACED, "profile_order"),
+        ([CELL, {**COUNT5, "by": "cell"}], replace(PLACED, location_h3=7), "place_private"),
+        ([CELL, {**COUNT5, "by": "read_point"}], TAGS, "raw_beside_coarse"),
+        ([CELL, NAMES], TAGS, "raw_beside_coarse"),
+        ([{**MEAN, "by": "read_point"}], NOISE, "no_read_points"),
+        ([{**MEAN, "k": 5}], METER, "k_unreachable"),
+        ([CELL, {**MEAN, "by": "cell", "k": 99, "statistics": ["min"]}], METER, "k_too_small"),
+        ([CELL, {**MEAN, "by": "cell", "k": 9, "statistics": ["median"]}], METER, "k_too_small"),
         ([{"op": "clip", "min": 2, "max": 1}], NOISE, "no_bounds"),
         ([{"op": "delay", "by": "P400D"}], NOISE, "delay_too_long"),
     ],
@@ -86,9 +109,17 @@ def test_these_do_not_and_the_reason_is_said(
     operators: list[dict[str, Any]], datastream: Datastream, reason: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        check(profile(*operators), datastream)
+        check(profile(*operators), [datastream])
     assert refused.value.reason == reason
     assert datastream.id in refused.value.detail
+
+
+def test_what_one_cell_counts_together_is_alike() -> None:
+    by_cell = profile(CELL, {**MEAN, "by": "cell", "k": 5})
+    check(by_cell, [METER, replace(METER, id="other", privacy_unit_id="h2")])
+    with pytest.raises(Refused) as refused:
+        check(by_cell, [METER, replace(METER, id="water", unit="m3")])
+    assert refused.value.reason == "not_alike"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +127,7 @@ def test_these_do_not_and_the_reason_is_said(
 )
 def test_a_bad_duration_is_malformed(operator: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match="ISO 8601"):
-        check(profile(operator), TAGS if operator["op"] == "pseudonymise" else NOISE)
+        check(profile(operator), [TAGS if operator["op"] == "pseudonymise" else NOISE])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +157,7 @@ def test_personal_data_is_never_accepted_without_names_or_groups(
 ) -> None:
     chosen = profile(*operators)
     try:
-        check(chosen, datastream)
+        check(chosen, [datastream])
     except Refused:
         return
     assert chosen.pseudonymise or (chosen.aggregate and (chosen.aggregate.k or 0) >= 5)

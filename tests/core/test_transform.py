@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker import times
+from broker.model import Datastream, OrganisationId
 from broker.place import Place
 from broker.points import Point, tag_key
-from broker.privacy.location import place_of
+from broker.privacy.location import cell_of, place_of
 from broker.privacy.profile import Clip, GeneraliseLocation, Operator, Profile, Quantise, RoundTime, Suppress
 from broker.privacy.transform import of_points, of_windows
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from broker.privacy.transform import Change
 
 TAG = "urn:epc:id:sgtin:0614141.812345.6789"
+
+
+def standing(place: Place | None, finest: int | None = None) -> Datastream:
+    return Datastream(OrganisationId("o"), "d", "g", "measurement", place=place, location_h3=finest)
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1)
 steps = st.sampled_from([0.1, 0.25, 0.5, 1.0, 3.0, 1e-6, 1e6, 7.3])
 
@@ -99,18 +106,18 @@ def test_all_places_of_a_cell_are_one_and_tell_no_more_than_the_cell(
     longitude: float, latitude: float, resolution: int
 ) -> None:
     profile = Profile("p", (GeneraliseLocation("generalise_location", resolution),))
-    shown = place_of(Place(longitude, latitude), profile)
+    shown = place_of(standing(Place(longitude, latitude)), profile)
     assert shown is not None
     cell = h3.latlng_to_cell(latitude, longitude, resolution)
     assert h3.latlng_to_cell(shown.latitude, shown.longitude, resolution) == cell
-    assert place_of(shown, profile) == shown
+    assert place_of(standing(shown), profile) == shown
 
 
 def test_a_place_is_shown_as_it_is_or_not_at_all() -> None:
     place = Place(4.84, 45.76)
-    assert place_of(place, Profile("raw", ())) == place
-    assert place_of(place, Profile("p", (Suppress("suppress", ("location",)),))) is None
-    assert place_of(None, Profile("p", (GeneraliseLocation("generalise_location", 8),))) is None
+    assert place_of(standing(place), Profile("raw", ())) == place
+    assert place_of(standing(place), Profile("p", (Suppress("suppress", ("location",)),))) is None
+    assert place_of(standing(None), Profile("p", (GeneraliseLocation("generalise_location", 8),))) is None
 
 
 def test_what_stands_after_aggregate_changes_every_statistic_but_the_count() -> None:
@@ -120,3 +127,16 @@ def test_what_stands_after_aggregate_changes_every_statistic_but_the_count() -> 
     assert json.loads(changed.extra) == {"until": said["until"], "statistics": {"mean": 12.5, "max": 50.0, "count": 7}}
     assert (changed.time, changed.value) == (5, 12.5)
     assert of_windows(())(window) is window
+
+
+@given(st.floats(-179, 179), st.floats(-85, 85), st.integers(0, 10), st.integers(0, 10))
+def test_a_private_place_is_told_by_one_cell_in_all_profiles_or_by_that_cells_parents(
+    longitude: float, latitude: float, finest: int, asked: int
+) -> None:
+    balcony = standing(Place(longitude, latitude), finest)
+    own = h3.latlng_to_cell(latitude, longitude, finest)
+    raw = place_of(balcony, Profile("raw", ()))
+    assert raw is not None
+    assert h3.latlng_to_cell(raw.latitude, raw.longitude, finest) == own
+    cell = cell_of(balcony, Profile("p", (GeneraliseLocation("generalise_location", asked),)))
+    assert cell == (own if asked >= finest else h3.cell_to_parent(own, asked))

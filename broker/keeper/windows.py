@@ -1,0 +1,51 @@
+"""What a feed with statistics shows of the points of its datastreams, and where a long past is cut into pieces. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from broker.keeper.plan import Feed
+from broker.model import Datastream
+from broker.points import Point
+from broker.privacy.aggregate import Part, Windows, aggregate, start_of
+from broker.privacy.location import cell_of
+from broker.privacy.transform import of_points, of_windows
+
+Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
+"""The points of each datastream that a feed is made of."""
+
+
+def windows_of(feed: Feed, found: Found) -> Windows:
+    """The windows of these, as they are released: what comes before `aggregate`, it, and what comes after it."""
+    operator = feed.profile.aggregate
+    assert operator is not None
+    parts, nowhere = [], 0
+    for source, points in found:
+        cell = cell_of(source, feed.profile) if operator.by == "cell" else ""
+        if cell is None:  # its owner took the place away
+            nowhere += len(points)
+        else:
+            parts.append(Part(_prepared(feed, points), source.privacy_unit_id, cell))
+    computed = aggregate(parts, operator, tags=feed.datastream.kind == "rfid")
+    withheld = {**computed.withheld, **({"no_place": nowhere} if nowhere else {})}
+    return Windows(list(map(of_windows(feed.profile.after_windows), computed.points)), withheld)
+
+
+def _prepared(feed: Feed, points: list[Point]) -> list[Point]:
+    """What the operators before `aggregate` leave of points."""
+    for change in filter(None, map(of_points, feed.profile.before_windows)):
+        points = [changed for point in points if isinstance(changed := change(point), Point)]
+    return points
+
+
+def cut(chunks: Sequence[Sequence[Point]], limit: int, length: int) -> tuple[int, int]:
+    """Of chunks of several streams, each the next `limit` points of one in order of time: where the first window begins, and up
+    to where (ns) all points are there. That is not after the beginning, where a window is longer than a chunk.
+
+    `length`: of a window (ns). At least one chunk has a point.
+    """
+    filled = [chunk for chunk in chunks if chunk]
+    first = min(start_of(chunk[0].time, length) for chunk in filled)
+    going_on = [start_of(chunk[-1].time, length) for chunk in filled if len(chunk) == limit]
+    return first, min(going_on, default=max(start_of(chunk[-1].time, length) for chunk in filled) + length)
