@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NewType, TypeAlias
 
 from broker import topics
@@ -94,6 +94,8 @@ class Release:
     datastream: Datastream
     stream: str
     """Where its points rest in the released store; releases that compute the same share one."""
+    number: int = field(default=0, compare=False)
+    """The registry's own, from 1 on: for standards whose ids are integers. 0: not registered yet."""
 
 
 @dataclass(frozen=True, slots=True)

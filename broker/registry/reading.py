@@ -259,7 +259,7 @@ def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
 
 
 def _release(row: Row[tuple[object, ...]]) -> Release:
-    return Release(ReleaseId(row.release), OfferId(row.of), _datastream(row), row.stream)
+    return Release(ReleaseId(row.release), OfferId(row.of), _datastream(row), row.stream, row.number)
 
 
 def _account(row: Row[tuple[object, ...]]) -> MqttAccount:

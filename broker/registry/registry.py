@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broker import keys, times
@@ -188,6 +188,7 @@ class Registry(RegistryReader):
                 created=offer.created,
             )
             _add_terms(c, offer.id, offer.version, offer.terms, offer.created)
+            before = c.execute(select(func.max(t.releases.c.number))).scalar() or 0
             for place, release in enumerate(offer.releases):
                 _add(
                     c,
@@ -198,6 +199,7 @@ class Registry(RegistryReader):
                     datastream=release.datastream.id,
                     stream=release.stream,
                     place=place,
+                    number=before + place + 1,
                 )
             record(
                 c,

@@ -137,6 +137,7 @@ releases = Table(
     Column("datastream", _ID, nullable=False),
     Column("stream", String(255), nullable=False),
     Column("place", Integer, nullable=False),
+    Column("number", Integer, nullable=False, unique=True),
     ForeignKeyConstraint(["organisation", "datastream"], ["datastreams.organisation", "datastreams.id"]),
 )
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _PAGE = 9_999  # points a query, 4 MB; with the one more that is asked for, the lowest max-row-limit shipped
 _STREAMS = 100  # streams a query for last points: 0.3 s over a year of history
 _RECENT = "8d"  # where a living stream's last point is: two shards at most instead of all
+_SPAN = '"stream" = $stream AND time >= $start AND time < $end'
 _SELECT = f'SELECT {COLUMNS} FROM "{MEASUREMENT}" WHERE'  # noqa: S608 - two constants
 
 
@@ -49,21 +50,36 @@ class InfluxStore:
     def write(self, rows: Rows) -> None:
         keep_all(rows, self._keep)
 
-    def read(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> list[Point]:
+    def read(
+        self,
+        stream: str,
+        start: int,
+        end: int,
+        *,
+        after: Cursor | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Point]:
         start, end = max(start, EARLIEST), min(end, LATEST)
-        if after is not None and after[0] < start:
-            after = None
-        start = after[0] if after else start
+        if after is not None and newest_first:
+            end, after = (after[0] + 1, after) if after[0] < end else (end, None)
+        elif after is not None:
+            start, after = (after[0], after) if after[0] >= start else (start, None)
         points: list[Point] = []
         while len(points) < limit and start < end:
             again = after is not None  # the point at `after` comes once more
             wanted = min(limit - len(points) + again, _PAGE)
-            page = self._page(stream, start, end, wanted)
-            points += page if after is None else [point for point in page if point.cursor > after]
+            page = self._page(stream, start, end, wanted, newest_first=newest_first)
+            points += page if after is None else [one for one in page if _later(one, after, newest_first=newest_first)]
             if len(page) < wanted:
                 break
-            start, after = page[-1].time + 1, None
+            after = None
+            start, end = (start, page[-1].time) if newest_first else (page[-1].time + 1, end)
         return points[: max(limit, 0)]
+
+    def count(self, stream: str, start: int, end: int) -> int:
+        query = f'SELECT COUNT("kind") FROM "{MEASUREMENT}" WHERE {_SPAN}'  # noqa: S608 - constants
+        return self._server.count(query, self._database, _span(stream, max(start, EARLIEST), min(end, LATEST)))
 
     def latest(self, streams: Iterable[str]) -> dict[str, Point]:
         missing = list(dict.fromkeys(streams))
@@ -87,20 +103,24 @@ class InfluxStore:
             return str(error)
         return self._server.write(self._database, body)
 
-    def _page(self, stream: str, start: int, end: int, wanted: int) -> list[Point]:
+    def _page(self, stream: str, start: int, end: int, wanted: int, *, newest_first: bool) -> list[Point]:
         """At least `wanted` points in order, if there are so many; of one time all or none."""
-        points = self._select(stream, start, end, f"LIMIT {wanted + 1}")
+        points = self._select(stream, start, end, wanted + 1, newest_first=newest_first)
         if len(points) <= wanted:
             return points
         cut = points[-1].time
-        whole = [point for point in points if point.time < cut]
-        return whole if len(whole) == wanted else whole + self._select(stream, cut, cut + 1)
+        whole = [point for point in points if point.time != cut]
+        if len(whole) == wanted:
+            return whole
+        return whole + self._select(stream, cut, cut + 1, newest_first=newest_first)
 
-    def _select(self, stream: str, start: int, end: int, limit: str = "") -> list[Point]:
-        bound: dict[str, str | int] = {"stream": tag(stream), "start": start, "end": end}
-        condition = '"stream" = $stream AND time >= $start AND time < $end'
-        found = self._query(f"{_SELECT} {condition} ORDER BY time ASC {limit}", bound)
-        return sorted((_point(row) for series in found for row in series.values), key=_cursor)
+    def _select(
+        self, stream: str, start: int, end: int, limit: int | None = None, *, newest_first: bool = False
+    ) -> list[Point]:
+        order = "DESC" if newest_first else "ASC"
+        most = f" LIMIT {limit}" if limit is not None else ""
+        found = self._query(f"{_SELECT} {_SPAN} ORDER BY time {order}{most}", _span(stream, start, end))
+        return sorted((_point(row) for series in found for row in series.values), key=_cursor, reverse=newest_first)
 
     def _newest(self, streams: list[str], span: str) -> dict[str, Point]:
         """Last points. Two a stream are asked for: if they share a time, the greatest key must be found."""
@@ -189,3 +209,12 @@ def _point(found: Found) -> Point:
 
 def _cursor(point: Point) -> Cursor:
     return point.cursor
+
+
+def _later(point: Point, after: Cursor, *, newest_first: bool) -> bool:
+    return point.cursor < after if newest_first else point.cursor > after
+
+
+def _span(stream: str, start: int, end: int) -> dict[str, str | int]:
+    """What _SPAN binds."""
+    return {"stream": tag(stream), "start": start, "end": end}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import httpx
 import msgspec
@@ -20,6 +20,8 @@ from broker.store.lineprotocol import MEASUREMENT, Found, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+T = TypeVar("T")
 
 _ANSWER_S = 30.0  # the server gives up a write after 10 s; a query over years may take longer
 _CONNECT_S = 5.0  # a server that is there accepts within milliseconds, over the ocean within one second
@@ -50,13 +52,18 @@ class Series(msgspec.Struct):
     partial: bool = False
 
 
-class _Result(msgspec.Struct):
-    series: list[Series] = []
+class _Sum(msgspec.Struct):
+    values: list[tuple[int, int]] = []
+    """The beginning of what was counted, and how many it is."""
+
+
+class _Result(msgspec.Struct, Generic[T]):
+    series: list[T] = []
     error: str = ""
 
 
-class _Answer(msgspec.Struct):
-    results: list[_Result] = []
+class _Answer(msgspec.Struct, Generic[T]):
+    results: list[_Result[T]] = []
     error: str = ""
 
 
@@ -90,6 +97,23 @@ class Server:
         answer_s: float | None = None,
     ) -> list[Series]:
         """All series that a query finds. Raises StoreUnavailable."""
+        answer = self._asked(query, database, bound, answer_s)
+        series = self._understood(answer, _Answer[Series])
+        if any(one.partial for one in series):
+            raise self._unavailable(answer.status_code, "its max-row-limit is too low")
+        return series
+
+    def count(self, query: str, database: str, bound: Mapping[str, str | int]) -> int:
+        """What a query that counts finds. Raises StoreUnavailable."""
+        found = self._understood(self._asked(query, database, bound, None), _Answer[_Sum])
+        return sum(count for one in found for _, count in one.values)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _asked(
+        self, query: str, database: str, bound: Mapping[str, str | int] | None, answer_s: float | None
+    ) -> httpx.Response:
         form = {
             "q": query,
             "db": database,
@@ -97,25 +121,21 @@ class Server:
             "params": msgspec.json.encode(bound or {}).decode(),
         }
         # the body, not the address: addresses are logged, and passwords would be with them
-        answer = self._post("query", data=form, answer_s=answer_s)
+        return self._post("query", data=form, answer_s=answer_s)
+
+    def _understood(self, answer: httpx.Response, kind: type[_Answer[T]]) -> list[T]:
         if not answer.is_success:
             raise self._unavailable(answer.status_code, _said(answer))
         try:
-            found = msgspec.msgpack.decode(answer.content, type=_Answer)
+            found = msgspec.msgpack.decode(answer.content, type=kind)
         except msgspec.DecodeError as error:
             raise StoreUnavailable(
                 f"InfluxDB at {self._url} answers what Mitoyen does not understand: {error}"
             ) from error
         complaint = found.error or next((result.error for result in found.results if result.error), "")
-        series = [series for result in found.results for series in result.series]
-        if any(one.partial for one in series):
-            complaint = "its max-row-limit is too low"
         if complaint:
             raise self._unavailable(answer.status_code, complaint)
-        return series
-
-    def close(self) -> None:
-        self._http.close()
+        return [series for result in found.results for series in result.series]
 
     def _post(
         self,
@@ -164,7 +184,7 @@ def _said(answer: httpx.Response) -> str:
     is_json = "json" in answer.headers.get("content-type", "")
     decode = msgspec.json.decode if is_json else msgspec.msgpack.decode
     try:
-        return decode(answer.content, type=_Answer).error
+        return decode(answer.content, type=_Answer[Series]).error
     except msgspec.DecodeError:
         return answer.reason_phrase
 

@@ -21,12 +21,24 @@ class Store(Protocol):
         Raises StoreUnavailable (nothing, or not all, was kept; writing all again is harmless) and StoreRejected.
         """
 
-    def read(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> list[Point]:
-        """At most `limit` points with `start <= time < end` (ns), ordered by time, then key (by code point).
+    def read(
+        self,
+        stream: str,
+        start: int,
+        end: int,
+        *,
+        after: Cursor | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Point]:
+        """At most `limit` points with `start <= time < end` (ns), ordered by time, then key (by code point), or the other way round.
 
         With `after`, only those that come later than this place in that order. An unknown stream has no points.
         Raises StoreUnavailable.
         """
+
+    def count(self, stream: str, start: int, end: int) -> int:
+        """How many points have `start <= time < end`. Raises StoreUnavailable."""
 
     def latest(self, streams: Iterable[str]) -> dict[str, Point]:
         """The point with the greatest time (and of these the greatest key) of each stream that has one."""

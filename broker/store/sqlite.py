@@ -55,6 +55,9 @@ _ERASE = f"DELETE {_OF_STREAM}"
 _FIND = f"SELECT time, value, key, extra {_OF_STREAM}"
 _READ = f"{_FIND} AND time >= ? AND time < ? ORDER BY time, key LIMIT ?"
 _READ_AFTER = f"{_FIND} AND (time, key) > (?, ?) AND time < ? ORDER BY time, key LIMIT ?"
+_READ_BACK = f"{_FIND} AND time >= ? AND time < ? ORDER BY time DESC, key DESC LIMIT ?"
+_READ_BACK_AFTER = f"{_FIND} AND time >= ? AND (time, key) < (?, ?) ORDER BY time DESC, key DESC LIMIT ?"
+_COUNT = f"SELECT count(*) {_OF_STREAM} AND time >= ? AND time < ?"
 _LATEST = f"{_FIND} ORDER BY time DESC, key DESC LIMIT 1"
 
 # SQLite has no booleans: they are one byte, which is no other value's storage class
@@ -80,18 +83,33 @@ class SqliteStore:
         with self._lock:
             keep_all(rows, self._keep)
 
-    def read(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> list[Point]:
+    def read(
+        self,
+        stream: str,
+        start: int,
+        end: int,
+        *,
+        after: Cursor | None = None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Point]:
         start, end = max(start, EARLIEST), min(end, LATEST)
-        if limit <= 0 or start >= end or (after and after[0] >= end):
+        if limit <= 0 or start >= end or (after and (after[0] < start if newest_first else after[0] >= end)):
             return []
         with self._reading() as db:
             if db is None:
                 return []
-            if after is None or after[0] < start:
+            if newest_first:
+                found = _read_back(db, stream, start, end, after, limit)
+            elif after is None or after[0] < start:
                 found = db.execute(_READ, (stream, start, end, limit))
             else:
                 found = db.execute(_READ_AFTER, (stream, *after, end, limit))
             return [_point(row) for row in found]
+
+    def count(self, stream: str, start: int, end: int) -> int:
+        with self._reading() as db:
+            return db.execute(_COUNT, (stream, start, end)).fetchone()[0] if db is not None else 0
 
     def latest(self, streams: Iterable[str]) -> dict[str, Point]:
         with self._reading() as db:
@@ -229,6 +247,14 @@ class SqliteStore:
             db.close()
             raise StoreUnavailable(f"{self._path.name} has format {found}; this version reads up to {_FORMAT}")
         return found
+
+
+def _read_back(
+    db: sqlite3.Connection, stream: str, start: int, end: int, after: Cursor | None, limit: int
+) -> sqlite3.Cursor:
+    if after is None or after[0] >= end:
+        return db.execute(_READ_BACK, (stream, start, end, limit))
+    return db.execute(_READ_BACK_AFTER, (stream, start, *after, limit))
 
 
 def _connect(name: str) -> sqlite3.Connection:

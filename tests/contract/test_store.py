@@ -353,3 +353,28 @@ def test_the_raw_and_the_released_store_are_two(
     assert [everything(one, "s")[0].value for one in (raw, released, public)] == [1, 2, 2]
     for one in (raw, released, public):
         one.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["", "a", "é"])), max_size=12),
+    st.integers(-1, 8),
+    st.integers(-1, 8),
+    st.none() | st.tuples(st.integers(-1, 8), st.sampled_from(["", "b"])),
+    st.integers(1, 5),
+)
+def test_the_newest_first_is_the_same_the_other_way_round_and_a_count_counts(
+    store: Store,
+    places: list[tuple[int, str]],
+    start: int,
+    end: int,
+    after: tuple[int, str] | None,
+    limit: int,
+) -> None:
+    stream = unused()
+    store.write([Row(stream, Point(time, 1.0, key)) for time, key in places])
+    inside = sorted({place for place in places if start <= place[0] < end}, reverse=True)
+    expected = [place for place in inside if after is None or place < after][:limit]
+    found = store.read(stream, start, end, after=after, limit=limit, newest_first=True)
+    assert [point.cursor for point in found] == expected
+    assert store.count(stream, start, end) == len(inside)

@@ -161,9 +161,11 @@ def upgrade() -> None:
     sa.Column('datastream', sa.String(length=63), nullable=False),
     sa.Column('stream', sa.String(length=255), nullable=False),
     sa.Column('place', sa.Integer(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['offer'], ['offers.id'], name=op.f('fk_releases_offer')),
     sa.ForeignKeyConstraint(['organisation', 'datastream'], ['datastreams.organisation', 'datastreams.id'], name=op.f('fk_releases_organisation_datastream')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_releases'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_releases')),
+    sa.UniqueConstraint('number', name=op.f('uq_releases_number'))
     )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
     op.execute("insert into revision values (1)")
