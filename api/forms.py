@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from broker import times
 from broker.errors import Malformed
+from broker.model import Scope
 from broker.place import Place
 from broker.privacy.profile import Profile
 
@@ -370,6 +371,44 @@ class NoticeShown(BaseModel):
     time: str
     until: str = Field(description="When it is taken down by itself.")
     reason: str | None = None
+
+
+class NewLogin(Form):
+    model_config = _example(name="after the move")
+
+    name: Text = Field(description="To tell it from others.")
+
+
+class LoginShown(BaseModel):
+    username: str
+    name: str
+    created: str
+
+
+class NewKey(Form):
+    model_config = _example(name="notebook", scopes=["read", "history"])
+
+    name: Text = Field(description="To tell it from others.")
+    scopes: Annotated[list[Scope], Field(min_length=1)] | None = Field(
+        None,
+        description="`read`: what is your own; `history`, `live`: of releases; `manage`: whatever changes anything. Left out: all.",
+    )
+    expires: Time | None = None
+    application: Id | None = Field(None, description="Of an application of yours; left out: your own.")
+    organisation: Id | None = Field(None, description="The operator says whose.")
+
+
+class KeyShown(BaseModel):
+    id: str
+    name: str
+    scopes: list[Scope]
+    created: str
+    expires: str | None
+    last_used: str | None = Field(description="To the minute.")
+
+
+class KeyMade(KeyShown):
+    key: str = Field(description="Shown once.")
 
 
 class LedgerKey(BaseModel):

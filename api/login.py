@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from api import forms
 from api.services import Services, client_prefix
+from broker import topics
+from broker.model import Gateway
 
 
 def login(with_: Services, username: str, password: str) -> forms.Mqtt:
@@ -20,6 +22,15 @@ def login(with_: Services, username: str, password: str) -> forms.Mqtt:
             )
             for one in with_.listeners[1:]
         ],
+    )
+
+
+def gateway_login(with_: Services, gateway: Gateway, username: str, password: str) -> forms.GatewayMqtt:
+    """The same with where a gateway publishes."""
+    return forms.GatewayMqtt(
+        **login(with_, username, password).model_dump(),
+        topic=topics.input_template(gateway.organisation, gateway.id),
+        will_topic=topics.presence(gateway.organisation, gateway.id),
     )
 
 

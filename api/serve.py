@@ -20,8 +20,10 @@ from api.routes import (
     datastreams,
     gateways,
     history,
+    keys,
     ledger,
     live,
+    logins,
     notices,
     offers,
     organisations,
@@ -38,6 +40,8 @@ from broker.settings import Settings
 
 ROOMS = (
     organisations,
+    keys,
+    logins,
     gateways,
     datastreams,
     offers,
@@ -84,6 +88,7 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(hub.run(account), name="hub"),
             asyncio.create_task(live.watch(services), name="watch"),
             asyncio.create_task(services.tell_noted(), name="meter"),
+            asyncio.create_task(services.keep_uses(), name="uses"),
         ]
         yield
         for task in tasks:

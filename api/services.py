@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable
@@ -22,11 +23,14 @@ from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
 from broker.errors import Malformed, Unavailable
 from broker.keeper import state
 from broker.meter import Delivered
-from broker.model import Agreement, Caller, Offer
+from broker.model import Agreement, Caller, Key, Offer, Scope
 from broker.registry.registry import Registry
 from broker.settings import Listener
 from broker.store.protocol import Store
 
+LOOKING = ("GET", "HEAD")
+"""Whatever is asked with another method changes something."""
+KEEP_USES_S = 60.0  # how often it is kept when keys were used: not at each request, which would be a write for each
 TELL_S = 0.25  # how far a live stream may run past its quota
 
 
@@ -48,6 +52,8 @@ class Services:
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0
     """Grows with every change that is noticed."""
+    _uses: dict[str, int] = field(default_factory=dict)
+    """When (ns) which key was used last."""
     _noted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def changed(self, passwords: dict[str, str] | None = None) -> None:
@@ -59,17 +65,21 @@ class Services:
         """Something changed: whoever decided before decides anew."""
         self.epoch = next(self._changes)
 
-    def permit(self, caller: Caller | None, offer: Offer) -> Permitted:
-        """The one decision, for whoever calls. Raises Problem: 401 for nobody, 403 for the wrong one."""
+    def permit(self, caller: Caller | None, offer: Offer, scope: Scope = "history") -> Permitted:
+        """The one decision, for whoever calls with a key that has this scope. Raises Problem: 401 for nobody, 403 for the wrong one."""
+        key = within(caller, scope)
         agreement = self.agreement(caller, offer)
         decision = permit(offer, agreement, self.clock(), self.used(agreement))
         if isinstance(decision, Denied):
             raise unauthenticated() if caller is None else denied(decision)
-        return decision
+        ends = [one for one in (decision.until, key.expires if key else None) if one is not None]
+        return dataclasses.replace(decision, until=min(ends, default=None))
 
-    def permit_still(self, caller: Caller | None, offer: Offer) -> Permitted:
-        """The same for one that was permitted before: its offer's terms or its owner's standing may have changed since."""
-        return self.permit(caller, self.registry.offer(offer.id))
+    def permit_still(self, caller: Caller | None, offer: Offer, scope: Scope = "history") -> Permitted:
+        """The same for one that was permitted before: key, terms or its owner's standing may have changed since."""
+        if caller is not None and (caller.key is None or not self.registry.keyring.lives(caller.key.id, self.clock())):
+            raise unauthenticated()
+        return self.permit(caller, self.registry.offer(offer.id), scope)
 
     def agreement(self, caller: Caller | None, offer: Offer) -> Agreement | None:
         """What the caller reads an offer under, if it is an application that has one."""
@@ -101,6 +111,30 @@ class Services:
                 for whose, (records, size) in noted.items():  # told the next time
                     more, total = self._noted.get(whose, (0, 0))
                     self._noted[whose] = records + more, size + total
+
+    def caller(self, key: str) -> Caller | None:
+        """Whose key this is, if it is anyone's and did not expire."""
+        found, now = self.registry.caller(key), self.clock()
+        if found is None or found.key is None or (found.key.expires is not None and found.key.expires <= now):
+            return None
+        self._uses[found.key.id] = now
+        return found
+
+    async def keep_uses(self) -> None:
+        """Keep when keys were used last; until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(KEEP_USES_S)
+                await asyncio.to_thread(self._keep_uses)
+        finally:
+            self._keep_uses()
+
+    def _keep_uses(self) -> None:
+        uses, self._uses = self._uses, {}
+        try:
+            self.registry.keyring.used(dict(uses))
+        except Unavailable:
+            self._uses = {**uses, **self._uses}  # kept the next time
 
     def used(self, agreement: Agreement | None) -> Used:
         if agreement is None or agreement.state != "active" or agreement.terms.quota is None:
@@ -135,24 +169,36 @@ Credentials: TypeAlias = Annotated[HTTPAuthorizationCredentials | None, Depends(
 With: TypeAlias = Annotated[Services, Depends(services)]
 
 
-def anyone(credentials: Credentials, with_: With) -> Caller | None:
+def within(caller: Caller | None, scope: Scope) -> Key | None:
+    """The caller's key, if it may be used for this. Raises Problem."""
+    key = caller.key if caller else None
+    if key is not None and scope not in key.scopes:
+        raise forbidden(f"This key is not for that: it lacks the scope {scope}.", "scope")
+    return key
+
+
+def anyone(request: Request, credentials: Credentials, with_: With) -> Caller | None:
     """Whoever calls; None without a key. A key that is nobody's is refused, not passed over."""
     if credentials is None:
         return None
-    caller = with_.registry.caller(credentials.credentials)
+    caller = with_.caller(credentials.credentials)
     if caller is None:
         raise unauthenticated()
     if caller.suspended:
         raise forbidden("Your organisation is suspended: ask the operator.", "organisation_suspended")
+    if request.method not in LOOKING:
+        within(caller, "manage")
     return caller
 
 
 Anyone: TypeAlias = Annotated[Caller | None, Depends(anyone)]
 
 
-def _known(caller: Anyone) -> Caller:
+def _known(request: Request, caller: Anyone) -> Caller:
     if caller is None:
         raise unauthenticated()
+    if request.method in LOOKING:
+        within(caller, "read")
     return caller
 
 

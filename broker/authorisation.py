@@ -83,14 +83,17 @@ def policy(snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Po
         if offer.terms.access == "open" and isinstance(permit(offer, None, now), Permitted)
         for rule in _reads(offer)
     )
+    disabled: set[str] = set()
     for gateway in snapshot.gateways:
-        roles[gateway.account.username] = _of_gateway(gateway)
-        clients[gateway.account.username] = frozenset({gateway.account.username})
+        roles[gateway.role] = _of_gateway(gateway)
+        for account in gateway.accounts:
+            clients[account.username] = frozenset({gateway.role})
+            disabled |= {account.username} if gateway.organisation in snapshot.suspended else set()
     for application in snapshot.applications:
-        roles[application.account.username] = _of_application(application, snapshot, now, used)
-        clients[application.account.username] = frozenset({application.account.username, OPEN})
-    disabled = {g.account.username for g in snapshot.gateways if g.organisation in snapshot.suspended}
-    disabled |= {a.account.username for a in snapshot.applications if a.organisation in snapshot.suspended}
+        roles[application.role] = _of_application(application, snapshot, now, used)
+        for account in application.accounts:
+            clients[account.username] = frozenset({application.role, OPEN})
+            disabled |= {account.username} if application.organisation in snapshot.suspended else set()
     return Policy(roles, clients, frozenset(disabled))
 
 

@@ -35,8 +35,9 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def account(username: str, password: str) -> MqttAccount:
+def account(username: str, password: str, name: str = "", created: int = 0) -> MqttAccount:
     """What is stored of an MQTT client, in the form of Mosquitto's dynamic security plugin."""
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, 64)
-    return MqttAccount(username, base64.b64encode(digest).decode(), base64.b64encode(salt).decode(), ITERATIONS)
+    hashed, salted = base64.b64encode(digest).decode(), base64.b64encode(salt).decode()
+    return MqttAccount(username, hashed, salted, ITERATIONS, name, created)

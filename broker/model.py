@@ -37,6 +37,10 @@ class MqttAccount:
     """PBKDF2-HMAC-SHA-512, base64."""
     salt: str
     iterations: int
+    name: str = ""
+    """What its owner calls it, to tell it from others."""
+    created: int = 0
+    """ns since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,13 @@ class Gateway:
     id: str
     name: str
     format: str
-    account: MqttAccount
+    accounts: tuple[MqttAccount, ...]
+    """How it may log in; several while one follows another."""
+
+    @property
+    def role(self) -> str:
+        """What Mosquitto calls it; also the name of its first account."""
+        return f"gateway.{self.organisation}.{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,13 @@ class Application:
     id: ApplicationId
     organisation: OrganisationId
     name: str
-    account: MqttAccount
+    accounts: tuple[MqttAccount, ...]
+    """How it may log in; several while one follows another."""
+
+    @property
+    def role(self) -> str:
+        """What Mosquitto calls it; also the name of its first account."""
+        return f"application.{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +175,24 @@ class Notice:
     reason: str | None = None
 
 
+Scope: TypeAlias = Literal["read", "history", "live", "manage"]
+EVERYTHING: frozenset[Scope] = frozenset({"read", "history", "live", "manage"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key for HTTP, without its secret. Times in ns since 1970."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope] = EVERYTHING
+    """What it may be used for: `read` what is its subject's own, `history` and `live` of releases, `manage` whatever changes anything."""
+    created: int = 0
+    expires: int | None = None
+    last_used: int | None = None
+    """To the minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whom a key belongs to. The operator's id is empty."""
@@ -167,3 +201,5 @@ class Caller:
     id: str
     suspended: bool = False
     """Whether its organisation is."""
+    key: Key | None = field(default=None, compare=False)
+    """The one that was shown."""

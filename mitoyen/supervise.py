@@ -142,8 +142,8 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
         snapshot = known.snapshot()
         known.close()
         accounts = [login.account() for login in secrets.load(home.logins).values()]
-        accounts += [gateway.account for gateway in snapshot.gateways]
-        accounts += [application.account for application in snapshot.applications]
+        accounts += [account for gateway in snapshot.gateways for account in gateway.accounts]
+        accounts += [account for application in snapshot.applications for account in application.accounts]
         now = time.time_ns()
         agreements = [one for of in snapshot.agreements.values() for one in of]
         policy = authorisation.policy(snapshot, now, used_of(home.meter, agreements, now))

@@ -22,15 +22,16 @@ router = APIRouter(prefix="/api/v1/applications", tags=["applications"])
 @router.post("", status_code=201)
 def register_application(body: forms.NewApplication, caller: OfOrganisation, with_: With) -> forms.ApplicationMade:
     """Register an application; its key and its MQTT password are shown this once."""
+    now, key, password = time.time_ns(), keys.new_key("application"), keys.new_password()
     application_id = ApplicationId(body.id or keys.new_id("application"))
-    key, password = keys.new_key("application"), keys.new_password()
-    account = keys.account(f"application.{application_id}", password)
-    application = Application(application_id, OrganisationId(caller.id), body.name or application_id, account)
-    with_.registry.add_application(application, key, time.time_ns())
+    application = Application(application_id, OrganisationId(caller.id), body.name or application_id, ())
+    account = keys.account(application.role, password, "first", now)
+    application = dataclasses.replace(application, accounts=(account,))
+    with_.registry.add_application(application, key, now)
     try:
         with_.changed({account.username: password})
     except MitoyenError:
-        with_.registry.take_back_application(application_id)  # nobody was told its password
+        with_.registry.take_back_application(application)  # nobody was told its password
         raise
     return forms.ApplicationMade(id=application_id, key=key, mqtt=login(with_, account.username, password))
 
@@ -44,7 +45,7 @@ def list_applications(whose: Whose, with_: With, paged: Paged) -> list[forms.App
 @router.get("/{application}")
 def show_application(application: forms.AnApplication, caller: Known, with_: With) -> forms.ApplicationShown:
     """One of your applications, or the one whose key it is."""
-    return _shown(_own(application, caller, with_))
+    return _shown(own(application, caller, with_))
 
 
 @router.patch("/{application}")
@@ -52,7 +53,7 @@ def change_application(
     application: forms.AnApplication, body: forms.ChangedName, caller: OfOrganisation, with_: With
 ) -> forms.ApplicationShown:
     """Give it another name."""
-    found = dataclasses.replace(_own(application, caller, with_), **body.given())
+    found = dataclasses.replace(own(application, caller, with_), **body.given())
     with_.registry.save_application(found)
     return _shown(found)
 
@@ -60,12 +61,12 @@ def change_application(
 @router.delete("/{application}", status_code=204)
 def remove_application(application: forms.AnApplication, caller: Known, with_: With) -> None:
     """Remove it with its agreements and its key. When this answers, it can no longer read or connect."""
-    _own(application, caller, with_)
-    with_.registry.end_application(application, caller, time.time_ns())
+    with_.registry.end_application(own(application, caller, with_), caller, time.time_ns())
     with_.changed()
 
 
-def _own(application: str, caller: Caller, with_: Services) -> Application:
+def own(application: str, caller: Caller, with_: Services) -> Application:
+    """An application, if it calls itself or its organisation does. Raises NotFound, Problem."""
     found = with_.registry.application(application)
     if not speaks_for(caller, found.id, found.organisation):
         raise forbidden(f"The application {application} is another's.")

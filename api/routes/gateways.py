@@ -10,10 +10,10 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from api import forms
-from api.login import login
+from api.login import gateway_login
 from api.paging import Paged
 from api.services import OfOrganisation, Services, Whose, With
-from broker import keys, times, topics
+from broker import keys, times
 from broker.control import Gateways, Refusals
 from broker.errors import MitoyenError
 from broker.model import Gateway, OrganisationId
@@ -25,26 +25,18 @@ router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"])
 @router.post("", status_code=201)
 def register_gateway(body: forms.NewGateway, caller: OfOrganisation, with_: With) -> forms.GatewayMade:
     """Register a gateway; its MQTT password is shown this once."""
-    gateway_id, password = body.id or keys.new_id("gateway"), keys.new_password()
-    account = keys.account(f"gateway.{caller.id}.{gateway_id}", password)
-    organisation = OrganisationId(caller.id)
-    with_.registry.add_gateway(
-        Gateway(organisation, gateway_id, body.name or gateway_id, body.format, account), time.time_ns()
-    )
+    now, password = time.time_ns(), keys.new_password()
+    gateway_id = body.id or keys.new_id("gateway")
+    gateway = Gateway(OrganisationId(caller.id), gateway_id, body.name or gateway_id, body.format, ())
+    account = keys.account(gateway.role, password, "first", now)
+    gateway = dataclasses.replace(gateway, accounts=(account,))
+    with_.registry.add_gateway(gateway, now)
     try:
         with_.changed({account.username: password})
     except MitoyenError:
-        with_.registry.take_back_gateway(organisation, gateway_id)  # nobody was told its password
+        with_.registry.take_back_gateway(gateway)  # nobody was told its password
         raise
-    made = login(with_, account.username, password)
-    return forms.GatewayMade(
-        id=gateway_id,
-        mqtt=forms.GatewayMqtt(
-            **made.model_dump(),
-            topic=topics.input_template(caller.id, gateway_id),
-            will_topic=topics.presence(caller.id, gateway_id),
-        ),
-    )
+    return forms.GatewayMade(id=gateway_id, mqtt=gateway_login(with_, gateway, account.username, password))
 
 
 @router.get("")
@@ -75,7 +67,7 @@ def change_gateway(
 @router.delete("/{gateway}", status_code=204)
 def remove_gateway(gateway: forms.AGateway, caller: OfOrganisation, with_: With) -> None:
     """Remove it; 409 while it has datastreams. When this answers, it can no longer connect."""
-    with_.registry.end_gateway(caller.id, gateway, time.time_ns())
+    with_.registry.end_gateway(with_.registry.gateway(caller.id, gateway), time.time_ns())
     with_.changed()
 
 

@@ -20,7 +20,7 @@ from fastapi.responses import StreamingResponse
 from api import forms, reading
 from api.errors import Problem
 from api.hub import Hub, Listener
-from api.services import Anyone, Services, With
+from api.services import Anyone, Services, With, within
 from broker import times, topics
 from broker.access import Permitted
 from broker.errors import Unavailable
@@ -53,7 +53,7 @@ def live(
 ) -> StreamingResponse:
     """A release as it comes: the last value at once, then every new one."""
     found, offer = with_.registry.release(release)
-    decision = with_.permit(caller, offer)
+    decision = with_.permit(caller, offer, "live")
     after = reading.decode_cursor(last_event_id) if last_event_id else None
     stream = _Stream(with_, request.app.state.hub, caller)
     stream.add(found, offer, decision)
@@ -71,13 +71,14 @@ def live_of_several(
     ] = None,
 ) -> StreamingResponse:
     """Several releases in one stream; each event's `event` is its release's id."""
+    within(caller, "live")
     stream = _Stream(with_, request.app.state.hub, caller, several=True)
     for offer in with_.registry.offers():
         chosen = [r for r in offer.releases if release is None or r.id in release]
         if not chosen:
             continue
         try:
-            decision = with_.permit(caller, offer)
+            decision = with_.permit(caller, offer, "live")
         except Problem:
             if release is not None:
                 raise
@@ -121,7 +122,7 @@ class _Stream:
         self.epoch = self.services.epoch
         for topic, shown in list(self.shown.items()):
             try:
-                self.decisions[shown.offer.id] = self.services.permit_still(self.caller, shown.offer)
+                self.decisions[shown.offer.id] = self.services.permit_still(self.caller, shown.offer, "live")
             except (Problem, Unavailable) as error:
                 self.ended = error.reason if isinstance(error, Problem) else "in_doubt"
                 del self.shown[topic]

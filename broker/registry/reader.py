@@ -160,7 +160,7 @@ class RegistryReader:
             return reading.notices(c, *own)
 
     def caller(self, key: str) -> Caller | None:
-        """Whom a key belongs to, or None if it is nobody's."""
+        """Whom a key belongs to, or None if it is nobody's. Whether it expired is for the caller of this to see."""
         holder = (t.keys.c.role == "application") & (t.applications.c.id == t.keys.c.subject)
         own = (t.keys.c.role == "organisation") & (t.organisations.c.id == t.keys.c.subject)
         query = (
@@ -171,7 +171,7 @@ class RegistryReader:
         )
         with self._database.reading() as c:
             row = c.execute(query).first()
-        return Caller(row.role, row.subject, suspended=row.suspended is not None) if row else None
+        return Caller(row.role, row.subject, row.suspended is not None, reading.key(row)) if row else None
 
     def has_operator(self) -> bool:
         with self._database.reading() as c:

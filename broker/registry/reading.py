@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -17,6 +19,7 @@ from broker.model import (
     ApplicationId,
     Datastream,
     Gateway,
+    Key,
     MqttAccount,
     Notice,
     Offer,
@@ -86,7 +89,14 @@ def organisations(connection: Connection, query: Select[Any]) -> list[Organisati
 
 def gateways(connection: Connection, query: Select[Any]) -> list[Gateway]:
     rows = connection.execute(query.order_by(t.gateways.c.organisation, t.gateways.c.id))
-    return [Gateway(OrganisationId(r.organisation), r.id, r.name, r.format, _account(r)) for r in rows]
+    found = [Gateway(OrganisationId(r.organisation), r.id, r.name, r.format, ()) for r in rows]
+    of = _accounts(connection, [one.role for one in found])
+    return [dataclasses.replace(one, accounts=of.get(one.role, ())) for one in found]
+
+
+def key(row: Row[Any]) -> Key:
+    """Of a row that has the columns of `keys`."""
+    return Key(row.id, row.name, frozenset(row.scopes), row.created, row.expires, row.last_used)
 
 
 def datastreams(connection: Connection, query: Select[Any]) -> list[Datastream]:
@@ -96,7 +106,9 @@ def datastreams(connection: Connection, query: Select[Any]) -> list[Datastream]:
 
 def applications(connection: Connection, query: Select[Any]) -> list[Application]:
     rows = connection.execute(query.order_by(t.applications.c.id))
-    return [Application(ApplicationId(r.id), OrganisationId(r.organisation), r.name, _account(r)) for r in rows]
+    found = [Application(ApplicationId(r.id), OrganisationId(r.organisation), r.name, ()) for r in rows]
+    of = _accounts(connection, [one.role for one in found])
+    return [dataclasses.replace(one, accounts=of.get(one.role, ())) for one in found]
 
 
 # made once: building a statement takes longer than SQLite takes to answer it
@@ -262,8 +274,17 @@ def _release(row: Row[tuple[object, ...]]) -> Release:
     return Release(ReleaseId(row.release), OfferId(row.of), _datastream(row), row.stream, row.number)
 
 
-def _account(row: Row[tuple[object, ...]]) -> MqttAccount:
-    return MqttAccount(row.username, row.password_hash, row.salt, row.iterations)
+def _accounts(connection: Connection, roles: list[str]) -> dict[str, tuple[MqttAccount, ...]]:
+    """The logins of these roles, each role's oldest first."""
+    query = select(t.logins).order_by(t.logins.c.role, t.logins.c.created, t.logins.c.username)
+    if len(roles) == 1:  # else all: a list of thousands takes longer than it saves
+        query = query.where(t.logins.c.role == roles[0])
+    return {
+        role: tuple(
+            MqttAccount(r.username, r.password_hash, r.salt, r.iterations, name=r.name, created=r.created) for r in of
+        )
+        for role, of in groupby(connection.execute(query), key=lambda r: str(r.role))
+    }
 
 
 def _by_application(found: list[Agreement]) -> dict[ApplicationId, tuple[Agreement, ...]]:

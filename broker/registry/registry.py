@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from broker import keys, times
+from broker import times
 from broker.errors import Conflict, NotFound
 from broker.licence import Terms
 from broker.model import (
@@ -29,6 +29,7 @@ from broker.model import (
 )
 from broker.registry import reading
 from broker.registry import tables as t
+from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.reader import RegistryReader
 from broker.registry.record import PublicRecord, record
 
@@ -46,20 +47,25 @@ class Registry(RegistryReader):
         """What is done with the public record itself."""
         return PublicRecord(self._database)
 
+    @property
+    def keyring(self) -> Keyring:
+        """Keys and logins."""
+        return Keyring(self._database)
+
     # --- operator and organisations
 
     def replace_operator_key(self, key: str, now: int) -> None:
         """From now on this one, and no other."""
         with self._database.changing() as c:
-            _forget_key(c, Caller("operator", ""))
-            _add_key(c, Caller("operator", ""), key, now)
+            forget_keys(c, Caller("operator", ""))
+            first_key(c, Caller("operator", ""), key, now)
             record(c, now, "operator_key_changed", by="operator")
 
     def add_organisation(self, organisation: Organisation, key: str, now: int) -> None:
         """Raises Conflict."""
         with self._database.changing() as c, _unique(f"organisation {organisation.id}"):
             _add(c, t.organisations, **asdict(organisation), created=now)
-            _add_key(c, Caller("organisation", organisation.id), key, now)
+            first_key(c, Caller("organisation", organisation.id), key, now)
             record(c, now, "organisation_registered", organisation=organisation.id, name=organisation.name)
 
     def save_organisation(self, organisation: Organisation, by: Caller, now: int) -> None:
@@ -90,7 +96,7 @@ class Registry(RegistryReader):
             for table, what in ((t.gateways, "gateways"), (t.applications, "applications"), (t.offers, "offers")):
                 _none_left(c, table, table.c.organisation == organisation, f"organisation {organisation} has {what}")
             _end(c, t.organisations, [t.organisations.c.id == organisation], now, contact=None)
-            _forget_key(c, Caller("organisation", organisation))
+            forget_keys(c, Caller("organisation", organisation))
             record(c, now, "organisation_removed", organisation=organisation, by=by.role)
 
     # --- gateways and datastreams
@@ -98,25 +104,30 @@ class Registry(RegistryReader):
     def add_gateway(self, gateway: Gateway, now: int) -> None:
         """Raises Conflict."""
         facts = asdict(gateway)
+        del facts["accounts"]
         with self._database.changing() as c, _unique(f"gateway {gateway.id}"):
-            _add(c, t.gateways, **facts.pop("account"), **facts, created=now)
+            _add(c, t.gateways, **facts, created=now)
+            for account in gateway.accounts:
+                add_login(c, gateway.role, account)
 
-    def take_back_gateway(self, organisation: str, gateway: str) -> None:
+    def take_back_gateway(self, gateway: Gateway) -> None:
         """Remove one that could not be made known to Mosquitto, so that nobody was told of it."""
         with self._database.changing() as c:
-            c.execute(t.gateways.delete().where(t.gateways.c.organisation == organisation, t.gateways.c.id == gateway))
+            forget_logins(c, gateway.role)
+            c.execute(t.gateways.delete().where(*_gateway(gateway.organisation, gateway.id)))
 
     def save_gateway(self, gateway: Gateway) -> None:
         """Change how it is described. Raises NotFound."""
         with self._database.changing() as c:
             _change(c, t.gateways, _gateway(gateway.organisation, gateway.id), {"name": gateway.name})
 
-    def end_gateway(self, organisation: str, gateway: str, now: int) -> None:
+    def end_gateway(self, gateway: Gateway, now: int) -> None:
         """Raises NotFound, and Conflict while it has datastreams."""
+        own = (t.datastreams.c.organisation == gateway.organisation) & (t.datastreams.c.gateway == gateway.id)
         with self._database.changing() as c:
-            own = (t.datastreams.c.organisation == organisation) & (t.datastreams.c.gateway == gateway)
-            _none_left(c, t.datastreams, own, f"gateway {gateway} has datastreams")
-            _end(c, t.gateways, _gateway(organisation, gateway), now)
+            _none_left(c, t.datastreams, own, f"gateway {gateway.id} has datastreams")
+            _end(c, t.gateways, _gateway(gateway.organisation, gateway.id), now)
+            forget_logins(c, gateway.role)
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
         """Raises Conflict, and NotFound if the organisation has no such gateway."""
@@ -152,27 +163,32 @@ class Registry(RegistryReader):
     def add_application(self, application: Application, key: str, now: int) -> None:
         """Raises Conflict."""
         facts = asdict(application)
+        del facts["accounts"]
         with self._database.changing() as c, _unique(f"application {application.id}"):
-            _add(c, t.applications, **facts.pop("account"), **facts, created=now)
-            _add_key(c, Caller("application", application.id), key, now)
+            _add(c, t.applications, **facts, created=now)
+            for account in application.accounts:
+                add_login(c, application.role, account)
+            first_key(c, Caller("application", application.id), key, now)
 
-    def take_back_application(self, application: str) -> None:
+    def take_back_application(self, application: Application) -> None:
         """Remove one that could not be made known to Mosquitto, so that nobody was told of it."""
         with self._database.changing() as c:
-            _forget_key(c, Caller("application", application))
-            c.execute(t.applications.delete().where(t.applications.c.id == application))
+            forget_keys(c, Caller("application", application.id))
+            forget_logins(c, application.role)
+            c.execute(t.applications.delete().where(t.applications.c.id == application.id))
 
     def save_application(self, application: Application) -> None:
         """Change how it is described. Raises NotFound."""
         with self._database.changing() as c:
             _change(c, t.applications, [t.applications.c.id == application.id], {"name": application.name})
 
-    def end_application(self, application: str, by: Caller, now: int) -> None:
-        """End it with its agreements and its key. Raises NotFound."""
+    def end_application(self, application: Application, by: Caller, now: int) -> None:
+        """End it with its agreements, its keys and its logins. Raises NotFound."""
         with self._database.changing() as c:
-            _end(c, t.applications, [t.applications.c.id == application], now)
-            _forget_key(c, Caller("application", application))
-            _end_agreements(c, t.agreements.c.application == application, by, "the application was removed", now)
+            _end(c, t.applications, [t.applications.c.id == application.id], now)
+            forget_keys(c, Caller("application", application.id))
+            forget_logins(c, application.role)
+            _end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
 
     def add_offer(self, offer: Offer) -> None:
         """Raises Conflict."""
@@ -407,16 +423,8 @@ def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Call
     return len(ending)
 
 
-def _forget_key(connection: Connection, caller: Caller) -> None:
-    connection.execute(t.keys.delete().where(t.keys.c.role == caller.role, t.keys.c.subject == caller.id))
-
-
 def _add(connection: Connection, table: Table, **values: object) -> None:
     connection.execute(insert(table).values(**values))
-
-
-def _add_key(connection: Connection, caller: Caller, key: str, now: int) -> None:
-    _add(connection, t.keys, hash=keys.key_hash(key), role=caller.role, subject=caller.id, created=now)
 
 
 @contextmanager

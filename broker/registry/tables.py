@@ -38,11 +38,30 @@ keys = Table(
     "keys",
     metadata,
     Column("hash", String(64), primary_key=True),
+    Column("id", _ID, nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("subject", _ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("last_used", BigInteger),
+    Index("ix_keys_role_subject", "role", "subject"),
 )
 """SHA-256 of each key. Plain, since a key is 256 random bits: there is no dictionary to try."""
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("username", String(160), primary_key=True),
+    Column("role", String(160), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", String(128), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("iterations", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+"""How gateways and applications log in to Mosquitto, each for a role there."""
 
 organisations = Table(
     "organisations",
@@ -63,10 +82,6 @@ gateways = Table(
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("format", String(32), nullable=False),
-    Column("username", String(160), nullable=False, unique=True),
-    Column("password_hash", String(128), nullable=False),
-    Column("salt", String(64), nullable=False),
-    Column("iterations", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
 )
@@ -100,10 +115,6 @@ applications = Table(
     Column("id", _ID, primary_key=True),
     Column("organisation", ForeignKey("organisations.id"), nullable=False),
     Column("name", Text, nullable=False),
-    Column("username", String(160), nullable=False, unique=True),
-    Column("password_hash", String(128), nullable=False),
-    Column("salt", String(64), nullable=False),
-    Column("iterations", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
 )

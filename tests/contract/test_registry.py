@@ -15,6 +15,7 @@ from broker import keys
 from broker.errors import Conflict, NotFound, Unavailable
 from broker.licence import Terms
 from broker.model import (
+    EVERYTHING,
     Agreement,
     AgreementId,
     Application,
@@ -22,6 +23,7 @@ from broker.model import (
     Caller,
     Datastream,
     Gateway,
+    Key,
     Offer,
     OfferId,
     Organisation,
@@ -33,6 +35,7 @@ from broker.place import Place
 from broker.privacy.profile import Aggregate, Profile, Pseudonymise
 from broker.registry.audit import Holds, verify
 from broker.registry.checkpoint import public
+from broker.registry.keyring import MOST
 from broker.registry.reading import Page
 from broker.registry.registry import Registry
 
@@ -43,11 +46,11 @@ if TYPE_CHECKING:
     from tests.servers import Postgres
 
 ORGANISATION = Organisation(OrganisationId("air"), "Air Agency «é»", "mail@example.org", "https://example.org")
-GATEWAY = Gateway(ORGANISATION.id, "g", "Gateway", "json", keys.account("gateway.air.g", "secret"))
+GATEWAY = Gateway(ORGANISATION.id, "g", "Gateway", "json", (keys.account("gateway.air.g", "secret"),))
 DATASTREAM = Datastream(
     ORGANISATION.id, "d", "g", "measurement", "PM2.5", "ug/m3", Place(4.84, 45.76), "air", description="roof"
 )
-APPLICATION = Application(ApplicationId("app"), ORGANISATION.id, "App", keys.account("application.app", "secret"))
+APPLICATION = Application(ApplicationId("app"), ORGANISATION.id, "App", (keys.account("application.app", "secret"),))
 TERMS = Terms("CC-BY-4.0", "Air Agency", ("any",), expires=2**62, redistribution=True)
 OPERATOR = Caller("operator", "")
 MEAN = Profile("mean", (Aggregate("aggregate", "PT5M", ("mean", "count")),))
@@ -153,6 +156,60 @@ def test_a_key_tells_who_calls_and_is_kept_as_a_hash_alone(registry: Registry) -
     with registry._database.reading() as connection:
         kept = connection.execute(text("select * from keys")).all()
     assert "org-key" not in repr(kept)
+
+
+def test_several_keys_live_at_once_and_each_ends_alone(registry: Registry) -> None:
+    filled(registry)
+    keyring, air, app = registry.keyring, Caller("organisation", "air"), Caller("application", "app")
+    (first,) = keyring.keys(air)
+    assert (first.name, first.scopes, first.expires, first.last_used) == ("first", EVERYTHING, None, None)
+    narrow = Key("key-2", "notebook", frozenset({"read", "history"}), created=5, expires=50)
+    keyring.add(air, narrow, "second-key", air)
+    assert keyring.keys(air) == [first, narrow]
+    known = registry.caller("second-key")
+    assert (known, known.key if known else None) == (air, narrow)
+    assert keyring.subject("key-2") == air
+    assert (keyring.lives("key-2", 49), keyring.lives("key-2", 50), keyring.lives(first.id, 50)) == (True, False, True)
+    with pytest.raises(NotFound):
+        keyring.end(app, "key-2", app, 6)
+    revision = registry.revision()
+    keyring.used({"key-2": 7, "key-none": 8})
+    assert registry.revision() == revision
+    assert [one.last_used for one in keyring.keys(air)] == [None, 7]
+    keyring.end(air, first.id, air, 9)
+    assert (registry.caller("org-key"), registry.caller("second-key")) == (None, air)
+    assert len(registry.ledger()) == 3
+    keyring.add(air, Key("key-3", "lost the other"), "third-key", OPERATOR)
+    keyring.end(air, "key-3", OPERATOR, 10)
+    assert [(e["event"], e["whose"]) for e in registry.ledger(after=3)] == [
+        ("key_added", "air"),
+        ("key_revoked", "air"),
+    ]
+
+
+def test_keys_and_logins_are_not_without_number(registry: Registry) -> None:
+    filled(registry)
+    air = Caller("organisation", "air")
+    for number in range(MOST - 1):
+        registry.keyring.add(air, Key(f"key-{number}", "one"), f"secret {number}", air)
+        registry.keyring.add_login(GATEWAY.role, keys.account(f"more-{number}", "secret"))
+    with pytest.raises(Conflict, match="revoke one"):
+        registry.keyring.add(air, Key("key-more", "one"), "secret", air)
+    with pytest.raises(Conflict, match="revoke one"):
+        registry.keyring.add_login(GATEWAY.role, keys.account("more", "secret"))
+
+
+def test_a_second_login_stands_beside_the_first_until_either_ends(registry: Registry) -> None:
+    filled(registry)
+    second = keys.account("gateway.air.g.2", "secret", "after the move", 7)
+    registry.keyring.add_login(GATEWAY.role, second)
+    assert registry.gateway("air", "g").accounts == (*GATEWAY.accounts, second)
+    assert registry.snapshot().gateways == (dataclasses.replace(GATEWAY, accounts=(*GATEWAY.accounts, second)),)
+    assert registry.application("app") == APPLICATION
+    with pytest.raises(NotFound):
+        registry.keyring.end_login(APPLICATION.role, second.username)
+    registry.keyring.end_login(GATEWAY.role, GATEWAY.accounts[0].username)
+    assert registry.gateway("air", "g").accounts == (second,)
 
 
 def test_an_agreement_ends_once_and_the_same_is_not_made_twice(registry: Registry) -> None:
@@ -275,15 +332,15 @@ def test_what_ended_is_gone_from_lists_and_its_id_is_never_given_again(registry:
     owner = Caller("organisation", "air")
     for too_early in (
         lambda: registry.end_organisation("air", OPERATOR, 9),
-        lambda: registry.end_gateway("air", "g", 9),
+        lambda: registry.end_gateway(GATEWAY, 9),
         lambda: registry.end_datastream("air", "d", 9),
     ):
         with pytest.raises(Conflict, match="first"):
             too_early()
     registry.withdraw_offer("offer", owner, "enough", 10)
-    registry.end_application("app", owner, 11)
+    registry.end_application(APPLICATION, owner, 11)
     registry.end_datastream("air", "d", 12)
-    registry.end_gateway("air", "g", 13)
+    registry.end_gateway(GATEWAY, 13)
     found = registry.snapshot()
     assert (found.gateways, found.datastreams, found.applications, found.offers) == ((), (), (), {})
     assert [o.id for o in found.withdrawn] == ["offer"]
@@ -301,7 +358,7 @@ def test_what_ended_is_gone_from_lists_and_its_id_is_never_given_again(registry:
             again()
     for twice in (
         lambda: registry.withdraw_offer("offer", owner, "enough", 10),
-        lambda: registry.end_application("app", owner, 15),
+        lambda: registry.end_application(APPLICATION, owner, 15),
         lambda: registry.save_gateway(GATEWAY),
         lambda: registry.add_datastream(DATASTREAM, 15),
     ):
@@ -359,7 +416,7 @@ def test_lists_are_cut_by_id(registry: Registry) -> None:
     registry.add_organisation(ORGANISATION, "key", 1)
     for name in "gateway-c", "gateway-a", "gateway-b":
         account = keys.account(f"gateway.air.{name}", "secret")
-        registry.add_gateway(Gateway(ORGANISATION.id, name, name, "json", account), 2)
+        registry.add_gateway(Gateway(ORGANISATION.id, name, name, "json", (account,)), 2)
     assert [one.id for one in registry.gateways("air", Page(limit=2))] == ["gateway-a", "gateway-b"]
     assert [one.id for one in registry.gateways("air", Page(after="gateway-b", limit=2))] == ["gateway-c"]
     assert registry.gateways("air", Page(after="gateway-c")) == []

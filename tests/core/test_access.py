@@ -114,9 +114,9 @@ def account(name: str) -> MqttAccount:
 def snapshot(*offers: Offer, agreements: tuple[Agreement, ...] = ()) -> Snapshot:
     return Snapshot(
         revision=1,
-        gateways=(Gateway(OrganisationId("o"), "g", "g", "json", account("gateway.o.g")),),
+        gateways=(Gateway(OrganisationId("o"), "g", "g", "json", (account("gateway.o.g"),)),),
         datastreams=(),
-        applications=(Application(ApplicationId("app"), OrganisationId("p"), "app", account("application.app")),),
+        applications=(Application(ApplicationId("app"), OrganisationId("p"), "app", (account("application.app"),)),),
         offers={one.id: one for one in offers},
         agreements={ApplicationId("app"): agreements},
     )
@@ -139,6 +139,20 @@ def test_one_agreement_is_one_rule_and_what_is_open_needs_none() -> None:
         Rule("publishClientReceive", "status/o/open-offer/+"),
     }
     assert wanted.clients["application.app"] == {"application.app", OPEN}
+
+
+def test_every_login_of_a_role_may_the_same_and_a_suspension_is_of_all() -> None:
+    before = snapshot()
+    two = (account("gateway.o.g"), account("gateway.o.g.2"))
+    later = dataclasses.replace(before, gateways=(dataclasses.replace(before.gateways[0], accounts=two),))
+    wanted = policy(later, 0, {})
+    assert wanted.roles == policy(before, 0, {}).roles
+    assert wanted.clients["gateway.o.g"] == wanted.clients["gateway.o.g.2"] == {"gateway.o.g"}
+    created, *others = changes(policy(before, 0, {}), wanted, {"gateway.o.g.2": "secret"})
+    assert (created["command"], created["username"], others) == ("createClient", "gateway.o.g.2", [])
+    assert changes(wanted, policy(before, 0, {}), {}) == [{"command": "deleteClient", "username": "gateway.o.g.2"}]
+    still = policy(dataclasses.replace(later, suspended=frozenset({OrganisationId("o")})), 0, {})
+    assert still.disabled == {"gateway.o.g", "gateway.o.g.2"}
 
 
 def test_a_gateway_publishes_below_its_own_topic_and_hears_its_receipts() -> None:

@@ -97,7 +97,7 @@ class Bench:
         self.registry = Registry.in_home(home)
         self.registry.migrate()
         self.registry.add_organisation(Organisation(OWNER, "O"), "key", 0)
-        self.registry.add_gateway(Gateway(OWNER, "g", "g", "json", keys.account("g", "p")), 0)
+        self.registry.add_gateway(Gateway(OWNER, "g", "g", "json", (keys.account("g", "p"),)), 0)
         self.journal = Journal(home / "journal", limit_bytes=64 << 20)
         self.raw, self.released = SqliteStore(home / "raw"), SqliteStore(home / "released")
         self.heard = Heard()

@@ -283,11 +283,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     registry.migrate()
     for organisation in (OWNER, *READERS):
         registry.add_organisation(Organisation(organisation, organisation), f"key of {organisation}", 0)
-    registry.add_gateway(Gateway(OWNER, "g", "g", "json", keys.account("g", "p")), 0)
+    registry.add_gateway(Gateway(OWNER, "g", "g", "json", (keys.account("g", "p"),)), 0)
     registry.add_datastream(Datastream(OWNER, "d", "g", "measurement"), 0)
     for application, holder in zip(APPLICATIONS, READERS, strict=True):
         account = keys.account(f"application.{application}", "p")
-        registry.add_application(Application(application, holder, application, account), f"key of {application}", 0)
+        registry.add_application(Application(application, holder, application, (account,)), f"key of {application}", 0)
     with registry._database.engine.begin() as connection:
         connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
     registry.close()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 BEFORE = [
-    "post organisations", "post gateways", "post datastreams", "post offers", "post applications", "post agreements",
+    "post organisations", "post gateways", "post datastreams", "post offers", "post applications", "post agreements", "post keys",
 ]  # fmt: skip
 AFTER = [
     "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
@@ -58,6 +58,7 @@ class Example:
         self.keys: dict[str, str | None] = {"operator": broker.operator_key}
         self.agreement = ""
         self.request = ""
+        self.made_key = ""
 
     def calls(self) -> list[Call]:
         paths = self.description["paths"].items()
@@ -82,6 +83,8 @@ class Example:
             self.keys["application"] = answer.json()["key"]
         elif call.name == "post agreements":
             self.agreement = answer.json()["id"]
+        elif call.name == "post keys":
+            self.made_key = answer.json()["id"]
         elif call.name == "post gateways":
             self.mqtt = answer.json()["mqtt"]
 
@@ -93,7 +96,7 @@ class Example:
     def _made_up(self, call: Call) -> dict[str, str]:
         """Ids that nobody knows before."""
         of = self.request if call.path.endswith("/decision") else self.agreement
-        return {"agreement": of, "notice": f"{self.agreement}-revoked"}
+        return {"agreement": of, "notice": f"{self.agreement}-revoked", "key": self.made_key}
 
     def _key(self, call: Call) -> str | None:
         if "security" not in call.described:

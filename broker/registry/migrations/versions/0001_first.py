@@ -43,11 +43,29 @@ def refusals(dialect: str) -> list[str]:
 def upgrade() -> None:
     op.create_table('keys',
     sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('role', sa.String(length=16), nullable=False),
     sa.Column('subject', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('scopes', sa.JSON(), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('hash', name=op.f('pk_keys'))
+    sa.Column('expires', sa.BigInteger(), nullable=True),
+    sa.Column('last_used', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_keys')),
+    sa.UniqueConstraint('id', name=op.f('uq_keys_id'))
     )
+    op.create_index('ix_keys_role_subject', 'keys', ['role', 'subject'], unique=False)
+    op.create_table('logins',
+    sa.Column('username', sa.String(length=160), nullable=False),
+    sa.Column('role', sa.String(length=160), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('password_hash', sa.String(length=128), nullable=False),
+    sa.Column('salt', sa.String(length=64), nullable=False),
+    sa.Column('iterations', sa.Integer(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('username', name=op.f('pk_logins'))
+    )
+    op.create_index(op.f('ix_logins_role'), 'logins', ['role'], unique=False)
     op.create_table('ledger',
     sa.Column('seq', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('time', sa.String(length=40), nullable=False),
@@ -88,28 +106,18 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('organisation', sa.String(length=63), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('username', sa.String(length=160), nullable=False),
-    sa.Column('password_hash', sa.String(length=128), nullable=False),
-    sa.Column('salt', sa.String(length=64), nullable=False),
-    sa.Column('iterations', sa.Integer(), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_applications_organisation')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_applications')),
-    sa.UniqueConstraint('username', name=op.f('uq_applications_username'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_applications'))
     )
     op.create_table('gateways',
     sa.Column('organisation', sa.String(length=63), nullable=False),
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('format', sa.String(length=32), nullable=False),
-    sa.Column('username', sa.String(length=160), nullable=False),
-    sa.Column('password_hash', sa.String(length=128), nullable=False),
-    sa.Column('salt', sa.String(length=64), nullable=False),
-    sa.Column('iterations', sa.Integer(), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_gateways_organisation')),
-    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_gateways')),
-    sa.UniqueConstraint('username', name=op.f('uq_gateways_username'))
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_gateways'))
     )
     op.create_table('offers',
     sa.Column('id', sa.String(length=63), nullable=False),
