@@ -29,12 +29,15 @@ STATUS: Mapping[type[errors.MitoyenError], tuple[int, str]] = {
 class Problem(Exception):
     """An answer that is no success, decided in this room."""
 
-    def __init__(self, status: int, title: str, detail: str, reason: str) -> None:
+    def __init__(
+        self, status: int, title: str, detail: str, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.title = title
         self.detail = detail
         self.reason = reason
+        self.headers = headers or {}
 
 
 def unauthenticated() -> Problem:
@@ -65,9 +68,16 @@ def document(status: int, title: str, detail: str, **more: object) -> JSONRespon
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
+def answer(problem: Problem) -> JSONResponse:
+    """A problem as it is answered."""
+    made = document(problem.status, problem.title, problem.detail, reason=problem.reason)
+    made.headers.update(problem.headers)
+    return made
+
+
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
-    return document(error.status, error.title, error.detail, reason=error.reason)
+    return answer(error)
 
 
 async def _mitoyen_error(_: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 
 from api import errors
 from api.hub import Hub
+from api.limits import LimitAddresses, Limits
 from api.ranges import Files
 from api.routes import (
     agreements,
@@ -61,7 +62,14 @@ def run_api(settings: Settings) -> None:
     """Serve until SIGTERM."""
     host, port = settings.http_address
     uvicorn.run(
-        app(settings), host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOP_S, server_header=False
+        app(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_S,
+        server_header=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
 
 
@@ -78,6 +86,7 @@ def app(settings: Settings) -> FastAPI:
         mqtt_host=settings.mqtt_host,
         listeners=settings.listeners,
         silent_after=settings.silent_after_ns,
+        limits=Limits(settings.requests_per_key, settings.requests_per_address, settings.wrong_keys),
     )
     hub = Hub()
 
@@ -100,6 +109,7 @@ def app(settings: Settings) -> FastAPI:
         made.state.files.close()
 
     made = application(lifespan)
+    made.add_middleware(LimitAddresses, limits=services.limits)
     made.state.services = services
     made.state.hub = hub
     made.state.files = Files()

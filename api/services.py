@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import denied, forbidden, unauthenticated
 from api.forms import Id
+from api.limits import Limits, address_of
 from broker import keys
 from broker.access import NOTHING, Denied, Permitted, Used, permit
 from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
@@ -48,6 +49,8 @@ class Services:
     """Where applications and gateways connect, the plain one first."""
     silent_after: int
     """How long (ns) a gateway may say nothing."""
+    limits: Limits
+    """How much one caller may ask."""
     clock: Callable[[], int] = time.time_ns
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0
@@ -181,9 +184,13 @@ def anyone(request: Request, credentials: Credentials, with_: With) -> Caller | 
     """Whoever calls; None without a key. A key that is nobody's is refused, not passed over."""
     if credentials is None:
         return None
+    address = address_of(request.scope)
+    with_.limits.wrong_keys.check(address)
     caller = with_.caller(credentials.credentials)
-    if caller is None:
+    if caller is None or caller.key is None:
+        with_.limits.wrong_keys.take(address)
         raise unauthenticated()
+    with_.limits.key.take(caller.key.id)
     if caller.suspended:
         raise forbidden("Your organisation is suspended: ask the operator.", "organisation_suspended")
     if request.method not in LOOKING:

@@ -26,5 +26,6 @@ BEHIND = Gauge(
 )
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])
+LIMITED = Counter("mitoyen_requests_limited", "Requests that were one too many, by limit", ["limit"])
 STREAMS = Gauge("mitoyen_live_streams", "Server-Sent Events streams that are open", multiprocess_mode="livesum")
 STREAM_DROPPED = Counter("mitoyen_live_dropped", "Events that a reader of a live stream was too slow for")

@@ -88,6 +88,8 @@ def check_tls(settings: Settings) -> None:
 
 def _listener(listener: Listener, settings: Settings) -> str:
     lines = [f"listener {listener.port} {listener.host}"]
+    if listener.kind != "mqtt":
+        lines.append(f"max_connections {settings.mqtt_connections}")
     if listener.websockets:
         lines.append("protocol websockets")
     if listener.tls:

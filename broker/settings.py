@@ -138,6 +138,19 @@ class Settings(BaseSettings):
     two thirds of them."""
     journal_limit_mb: Annotated[int, Field(ge=16)] = 4_096
     """When the journal holds this much, nothing more is acknowledged: a day of a city's 1,000 records/s."""
+    requests_per_key: Annotated[float, Field(gt=0)] = 200
+    """Calls a second with one key, ten times as many at once: a notebook that pages through history asks 20 times a second, and
+    ten of them may share a key."""
+    requests_per_address: Annotated[float, Field(gt=0)] = 1_000
+    """Calls a second from one address, with any key or none: an office or a proxy with five such keys. More than two cores answer."""
+    wrong_keys: Annotated[int, Field(ge=1)] = 1_000
+    """Calls a minute with wrong keys from one address; then no key from there is looked at until it pauses. Nobody guesses 256 random
+    bits, so this bounds what trying costs: a second's work a minute."""
+    trusted_proxies: str | None = None
+    """Addresses, with commas between them, of proxies that are believed when they say whom they call for (X-Forwarded-For)."""
+    mqtt_connections: Annotated[int, Field(ge=1)] = 10_000
+    """Connections to each of the listeners but the plain one, which the broker itself needs: a flood there leaves this one free, and
+    each costs Mosquitto some 10 KB and a file descriptor. Mosquitto 2.0 does not count WebSockets."""
     queue_mb: Annotated[int, Field(ge=1)] = 256
     """What Mosquitto holds in memory for one client that does not fetch it."""
     mosquitto: str = "mosquitto"

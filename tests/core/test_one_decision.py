@@ -18,6 +18,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from api.errors import Problem
+from api.limits import Limits
 from api.services import Services
 from broker import control, keys, times
 from broker.authorisation import OPEN, Rule, policy
@@ -142,6 +143,7 @@ class World:
             mqtt_host=None,
             listeners=(),
             silent_after=0,
+            limits=Limits(1, 1, 1),
             clock=lambda: self.model.now,
         )
         self._numbers = iter(range(1_000_000))

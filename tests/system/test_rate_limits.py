@@ -1,0 +1,112 @@
+"""Limits on a running broker: what is one too many is told when to come back, and counted; and who is not meant goes on."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.mqtt import Client
+from tests.owners import new_owner
+from tests.servers import Mitoyen, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WRONG = 5
+PER_KEY = 1
+MQTT = 2
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mitoyen, int]]:
+    """A broker with tight limits that believes this machine's proxies, and where it speaks MQTT over TLS."""
+    folder, (port,) = tmp_path_factory.mktemp("limited"), free_ports(1)
+    Mitoyen.run_command("certificates", "--out", str(folder / "tls"))
+    environment = {
+        "WRONG_KEYS": str(WRONG),
+        "REQUESTS_PER_KEY": str(PER_KEY),
+        "REQUESTS_PER_ADDRESS": "20",
+        "TRUSTED_PROXIES": "127.0.0.1",
+        "MQTT_CONNECTIONS": str(MQTT),
+        "TLS_CERTIFICATE": str(folder / "tls" / "server.pem"),
+        "TLS_KEY": str(folder / "tls" / "server.key"),
+    }
+    with Mitoyen(folder, "--mqtts", f"127.0.0.1:{port}", environment=environment) as broker:
+        yield broker, port
+
+
+def ask(broker: Mitoyen, key: str | None, callers: list[str], path: str = "/api/v1/agreements") -> list[httpx.Response]:
+    """The answers to one call of each of these behind a proxy."""
+    with broker.client(key) as client:
+        return [client.get(path, headers={"X-Forwarded-For": caller}) for caller in callers]
+
+
+def refusal(answers: list[httpx.Response]) -> tuple[int, str, bool]:
+    """The first that says no; on a slow machine one after it may be answered again."""
+    answer = next(one for one in answers if one.status_code not in (httpx.codes.OK, httpx.codes.UNAUTHORIZED))
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["reason"], int(answer.headers["Retry-After"]) >= 1
+
+
+def test_wrong_keys_are_told_so_a_few_times_and_then_no_key_from_there_is_looked_at(
+    limited: tuple[Mitoyen, int],
+) -> None:
+    broker, _ = limited
+    owner = new_owner(broker, "right")
+    answers = ask(broker, "mitoyen_organisation_guessed", ["192.0.2.1"] * (WRONG + 5))
+    assert [answer.status_code for answer in answers[:WRONG]] == [401] * WRONG
+    assert refusal(answers) == (429, "limit_wrong_keys", True)
+    assert refusal(ask(broker, owner.key, ["192.0.2.1"]))[1] == "limit_wrong_keys"
+    assert ask(broker, owner.key, ["192.0.2.2"])[0].status_code == 200
+    assert ask(broker, None, ["192.0.2.1"], "/api/v1/offers")[0].status_code == 200
+
+
+def test_a_key_that_asks_too_much_is_refused_wherever_it_calls_from_and_others_are_not(
+    limited: tuple[Mitoyen, int],
+) -> None:
+    broker, _ = limited
+    owner = new_owner(broker, "eager")
+    other = new_owner(broker, "patient")
+    answers = ask(broker, owner.key, [f"198.51.100.{place}" for place in range(100)])
+    assert answers[0].status_code == 200
+    assert refusal(answers) == (429, "limit_key", True)
+    assert ask(broker, other.key, ["198.51.100.1"])[0].status_code == 200
+
+
+def test_an_address_that_asks_too_much_is_refused_with_any_key_and_without(limited: tuple[Mitoyen, int]) -> None:
+    broker, _ = limited
+    answers = ask(broker, None, ["203.0.113.1"] * 400, "/healthz")
+    assert answers[0].status_code == 200
+    assert refusal(answers) == (429, "limit_address", True)
+    assert ask(broker, None, ["203.0.113.2"], "/healthz")[0].status_code == 200
+    site = ask(broker, None, [f"2001:db8::{place:x}" for place in range(400)], "/healthz")
+    assert refusal(site)[1] == "limit_address"
+    counted = ask(broker, broker.operator_key, ["203.0.113.3"], "/metrics")[0].text
+    for limit in ("wrong_keys", "key", "address"):
+        assert f'mitoyen_requests_limited_total{{limit="{limit}"}}' in counted
+
+
+def test_a_stranger_who_names_another_address_is_not_believed(mitoyen: Mitoyen) -> None:
+    """Without a trusted proxy the header says nothing: the page's links stay http."""
+    with mitoyen.client() as client:
+        answer = client.get("/catalog.jsonld", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"})
+    assert "https://127.0.0.1" not in answer.text
+
+
+def test_mosquitto_takes_so_many_connections_where_it_faces_others_and_the_broker_keeps_its_own(
+    limited: tuple[Mitoyen, int],
+) -> None:
+    broker, port = limited
+    owner = new_owner(broker, "crowd")
+    tls = broker.directory / "tls"
+    context = ssl.create_default_context(cafile=str(tls / "ca.pem"))
+    at = {**owner.mqtt, "host": "localhost", "port": port}
+    with Client(at, "one", tls=context), Client(at, "two", tls=context):
+        with socket.create_connection(("127.0.0.1", port)) as third, pytest.raises(OSError, match=r"EOF|reset|closed"):
+            context.wrap_socket(third, server_hostname="localhost")
+        with Client(owner.mqtt, "plain"):
+            pass
