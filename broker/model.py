@@ -192,6 +192,11 @@ class Key:
     last_used: int | None = None
     """To the minute."""
 
+    def within(self, other: Key) -> bool:
+        """Whether it may do nothing that the other may not, and for no longer."""
+        ends = other.expires is None or (self.expires is not None and self.expires <= other.expires)
+        return self.scopes <= other.scopes and ends
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

@@ -27,9 +27,9 @@ def add_key(body: forms.NewKey, caller: Known, with_: With) -> forms.KeyMade:
     if expires is not None and expires <= now:
         raise Refused("expires_in_the_past", "expires: expected a time that is still to come")
     scopes = frozenset(body.scopes) if body.scopes is not None else EVERYTHING
-    if caller.key is None or not scopes <= caller.key.scopes:
-        raise forbidden("A key makes none that may do more than it may itself.", "scope")
     key = Key(keys.new_id("key"), body.name, scopes, now, expires)
+    if caller.key is None or not key.within(caller.key):
+        raise forbidden("A key makes none that may do more than it may itself, or for longer.", "scope")
     with_.registry.keyring.add(subject, key, secret, caller)
     return forms.KeyMade(**_shown(key).model_dump(), key=secret)
 

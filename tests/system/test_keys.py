@@ -89,6 +89,11 @@ def test_a_key_makes_none_that_may_do_more_and_none_for_others(mitoyen: Mitoyen,
     manager = mitoyen.call(owner.key, "POST", "keys", {"name": "x", "scopes": ["manage"]})["key"]
     stranger = new_reader(mitoyen, "unkeyed")
     assert refusal(lambda: mitoyen.call(manager, "POST", "keys", {"name": "y"})) == (403, "scope")
+    soon, later = (times.text(time.time_ns() + hours * times.HOUR) for hours in (1, 2))
+    brief = mitoyen.call(owner.key, "POST", "keys", {"name": "x", "expires": soon})["key"]
+    for expiry in ({}, {"expires": later}):
+        assert refusal(lambda e=expiry: mitoyen.call(brief, "POST", "keys", {"name": "y", **e})) == (403, "scope")
+    assert mitoyen.call(brief, "POST", "keys", {"name": "y", "expires": soon})["expires"] == soon
     for body in ({"organisation": "unkeyed-org"}, {"application": "unkeyed"}):
         assert refusal(lambda b=body: mitoyen.call(owner.key, "POST", "keys", {"name": "y", **b})) == (403, "not_yours")
     assert refusal(lambda: mitoyen.call(stranger.key, "GET", "keys", organisation="keyed")) == (403, "not_yours")
