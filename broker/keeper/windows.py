@@ -27,7 +27,9 @@ def windows_of(feed: Feed, found: Found) -> Windows:
             nowhere += len(points)
         else:
             parts.append(Part(_prepared(feed, points), source.privacy_unit_id, cell))
-    computed = aggregate(parts, operator, tags=feed.datastream.kind == "rfid")
+    assets = tuple(prefix for source in feed.sources for prefix in source.asset_prefixes)
+    tags = feed.datastream.kind == "rfid"
+    computed = aggregate(parts, operator, tags=tags, named=lambda tag: tag.startswith(assets))
     withheld = {**computed.withheld, **({"no_place": nowhere} if nowhere else {})}
     return Windows(list(map(of_windows(feed.profile.after_windows), computed.points)), withheld)
 

@@ -8,14 +8,14 @@ groups that can be had by subtraction from a total, unless at least `k` distinct
 
 The second is complementary suppression: where a group has too few, the smallest others are withheld with it (ties by name), until
 what is withheld is itself a group. Withheld sets for a smaller k are part of those for a larger one. Assumes that one person is one
-unit. It does not protect against whoever knows all units of a group but one, nor does a mean say by how many it was made.
+unit; who may be shown by name elsewhere (`named`) is none of the k, since the others could be had by subtraction. It does not protect against whoever knows all units of a group but one, nor does a mean say by how many it was made.
 
 The formulas are in `broker/statistics.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -57,8 +57,10 @@ class _Columns(NamedTuple):
     groups: Integers
     """Places in `names`."""
     units: Integers
+    """Places in `whose`."""
     names: list[str]
     """Of the groups, sorted."""
+    whose: list[str]
 
 
 def start_of(time: int, window: int) -> int:
@@ -66,10 +68,18 @@ def start_of(time: int, window: int) -> int:
     return time - time % window
 
 
-def aggregate(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> Windows:
+def nobody(_tag: str) -> bool:
+    """No tag is shown by name."""
+    return False
+
+
+def aggregate(
+    parts: Sequence[Part], operator: Aggregate, *, tags: bool, named: Callable[[str], bool] = nobody
+) -> Windows:
     """One point per window and group that has points: time is the window's start, key the group, value its first statistic.
 
-    For tag reads (`tags`) a point's value is the tag; else points whose value is not a number do not count.
+    For tag reads (`tags`) a point's value is the tag; else points whose value is not a number do not count. `named`: whether a
+    tag may be shown by name somewhere, which makes it none of the `k`.
     """
     found = _columns(parts, operator, tags=tags)
     if not len(found.times):
@@ -83,7 +93,10 @@ def aggregate(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> Wind
     alone = np.zeros(len(cells), bool)
     complement = np.zeros(len(cells), bool)
     if operator.k is not None:
-        units = _pairs(which, found.units)
+        known = (
+            np.array([not named(tag) for tag in found.whose], bool)[found.units] if tags else np.ones(len(which), bool)
+        )
+        units = _pairs(which[known], found.units[known])
         alone = np.bincount(units[0], minlength=len(cells)) < operator.k
         complement = _complement(cells // len(found.names), units, alone, operator.k)
     shown = np.flatnonzero(~alone & ~complement & finite)
@@ -117,16 +130,16 @@ def _columns(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> _Colu
     points = [point for part in kept for point in part.points]
     size = len(points)
     values = np.zeros(0) if tags else np.fromiter((float(p.value) for p in points), np.float64, size)
-    units: Integers = np.zeros(size, np.int64)
+    units, whose = np.zeros(size, np.int64), [""]
     if operator.k is not None:
-        units, _ = _codes([whose for part in kept for whose in _units(part)])
+        units, whose = _codes([whose for part in kept for whose in _units(part)])
     groups, names = np.zeros(size, np.int64), [""]
     if operator.by != "datastream":
         codes, found = _codes([name for part in kept for name in _groups(part, operator)])
         names = sorted(found)
         place = {name: i for i, name in enumerate(names)}
         groups = np.array([place[name] for name in found], np.int64)[codes] if size else groups
-    return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, names)
+    return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, names, whose)
 
 
 def _units(part: Part) -> list[str]:
@@ -148,7 +161,7 @@ def _codes(names: list[str]) -> tuple[Integers, list[str]]:
 
 def _pairs(which: Groups, units: Integers) -> tuple[Integers, Integers]:
     """Which unit is in which group, each pair once, by group."""
-    most = int(units.max()) + 1
+    most = int(units.max(initial=0)) + 1
     pairs = np.unique(which * most + units)
     return pairs // most, pairs % most
 

@@ -85,6 +85,7 @@ def _counted_alike(datastream: Subject) -> tuple[object, ...]:
 
 def _objections(profile: Profile, datastream: Subject) -> Iterator[tuple[str, str]]:
     yield from _objections_to_order(profile)
+    yield from _objections_to_epochs(profile)
     for operator in profile.operators:
         yield from _objections_to(operator, datastream, profile)
     if datastream.personal_data and not (profile.pseudonymise or profile.aggregate):
@@ -115,6 +116,15 @@ def _objections_to_order(profile: Profile) -> Iterator[tuple[str, str]]:
     for one, other, why in _NEVER_WITH:
         if one in kinds and other in kinds:
             yield "profile_order", why
+
+
+def _objections_to_epochs(profile: Profile) -> Iterator[tuple[str, str]]:
+    rounding, names = profile.find(RoundTime), profile.pseudonymise
+    if rounding is not None and names is not None and names.rotate_ns % rounding.to_ns:
+        yield (
+            "grids_differ",
+            "a name that changes within a rounded time tells a finer one: rotate by a multiple of round_time",
+        )
 
 
 def _objections_to(operator: Operator, datastream: Subject, profile: Profile) -> Iterator[tuple[str, str]]:

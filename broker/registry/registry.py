@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, exists, func, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from broker import times
+from broker.combination import check_together
 from broker.errors import Conflict, NotFound
 from broker.licence import Terms
 from broker.model import (
@@ -191,8 +192,12 @@ class Registry(RegistryReader):
             _end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
 
     def add_offer(self, offer: Offer) -> None:
-        """Raises Conflict."""
+        """Raises Conflict, and Refused where it tells more together with an offer that stands than each alone."""
+        standing = select(t.offers.c.id).where(
+            t.offers.c.ended.is_(None), t.offers.c.organisation == offer.organisation
+        )
         with self._database.changing() as c, _unique(f"offer {offer.id}"):
+            check_together(offer, reading.offers(c, standing))
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
             _add(
                 c,

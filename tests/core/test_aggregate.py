@@ -166,6 +166,19 @@ def test_one_group_alone_is_never_withheld_beside_others_that_are_shown() -> Non
     assert json.loads(windows.points[0].extra)["read_point"] == "w"
 
 
+@given(visits, st.integers(1, 4))
+def test_who_may_be_shown_by_name_is_none_of_the_k(given_visits: list[tuple[int, str, str]], k: int) -> None:
+    """Whoever subtracts all that is told by name from a count is left with k others."""
+    reads = gate_reads(given_visits)
+    windows = aggregate(
+        [Part(reads)], Aggregate("aggregate", "PT5M", ("count",), k=k), tags=True, named="abc".__contains__
+    )
+    left: dict[int, set[str]] = defaultdict(set)
+    for time, tag, _ in given_visits:
+        left[time // WINDOW * WINDOW] |= {tag} - set("abc")
+    assert {point.time for point in windows.points} == {start for start, tags in left.items() if len(tags) >= k}
+
+
 def test_households_of_a_cell_are_counted_and_not_their_meters_readings() -> None:
     here, there = "881f90b45bfffff", "881f90b459fffff"
     homes = [Part([Point(n, float(home)) for n in range(9)], f"home-{home}", here) for home in range(5)]

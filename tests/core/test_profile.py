@@ -89,6 +89,7 @@ def test_these_suit(operators: list[dict[str, Any]], datastream: Datastream) -> 
         ([{**MEAN, "statistics": []}], NOISE, "no_statistics"),
         ([{**MEAN, "statistics": ["mean", "mean"]}], NOISE, "no_statistics"),
         ([{**MEAN, "k": 5}], NOISE, "privacy_unit_unknown"),
+        ([NAMES, {**ROUND, "to": "PT7M"}], TAGS, "grids_differ"),
         ([{"op": "clip"}], NOISE, "no_bounds"),
         ([{**COUNT5, "by": "cell"}], PLACED, "no_cell"),
         ([{**COUNT5, "by": "cell"}, CELL], PLACED, "no_cell"),
