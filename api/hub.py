@@ -110,6 +110,9 @@ class Hub:
         return [last for last in self._last if topics.siblings(last) == topic]
 
     def _give(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        if not payload:  # what was retained is taken back
+            self._last.pop(topic, None)
+            return
         self._last[topic] = payload
         for known in self._by_topic.get(topic, set()) | self._by_topic.get(topics.siblings(topic), set()):
             self._known[known].give(topic, payload, retained=retained)

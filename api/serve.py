@@ -18,6 +18,7 @@ from api.ranges import Files
 from api.routes import (
     agreements,
     applications,
+    consents,
     datastreams,
     gateways,
     history,
@@ -48,6 +49,7 @@ ROOMS = (
     offers,
     applications,
     agreements,
+    consents,
     notices,
     use,
     history,

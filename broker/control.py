@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 import structlog
 
-from broker.errors import MitoyenError, Unavailable
+from broker.errors import MitoyenError, Refused, Unavailable
 from broker.meter import Delivered
 
 log = structlog.get_logger()
@@ -72,6 +72,36 @@ class Usage(msgspec.Struct, tag="usage"):
     agreement: str | None = None
 
 
+class IssueCode(msgspec.Struct, tag="issue_code"):
+    """A code for the bearer of a tag: bearers.Code."""
+
+    organisation: str
+    epc: str
+
+
+class GiveConsent(msgspec.Struct, tag="give_consent"):
+    """Answered, when the next read is decided by it, with the next code."""
+
+    epc: str
+    code: str
+    purposes: list[str]
+
+
+class WithdrawConsent(msgspec.Struct, tag="withdraw_consent"):
+    """Likewise."""
+
+    epc: str
+    code: str
+    erase: bool
+
+
+class TellHeld(msgspec.Struct, tag="tell_held"):
+    """What is held of a tag: bearers.Held."""
+
+    epc: str
+    code: str
+
+
 class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
@@ -85,13 +115,16 @@ class Ready(msgspec.Struct, tag="ready"):
 
 
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage
-Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | Sign | MeterCall
+BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
+Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | Sign | MeterCall | BearerCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 
 class _Reply(msgspec.Struct):
     answer: msgspec.Raw = msgspec.Raw(b"null")
     error: str | None = None
+    refused: tuple[str, str] | None = None
+    """Reason and detail, where the rules say no."""
 
 
 async def serve(path: Path, answer: Serve) -> None:
@@ -114,6 +147,8 @@ async def _reply(line: bytes, answer: Serve) -> _Reply:
     try:
         called = msgspec.json.decode(line, type=Call)
         return _Reply(msgspec.Raw(msgspec.json.encode(await answer(called))))
+    except Refused as refused:
+        return _Reply(refused=(refused.reason, refused.detail))
     except (MitoyenError, msgspec.DecodeError, TimeoutError) as error:
         log.warning("control_call_failed", reason=str(error))
         return _Reply(error=str(error) or type(error).__name__)
@@ -126,7 +161,7 @@ class Control:
         self._path = path
 
     def call(self, what: Call) -> msgspec.Raw:
-        """The answer's JSON. Raises Unavailable when the broker does not answer, or can't do it."""
+        """The answer's JSON. Raises Unavailable when the broker does not answer, or can't do it, and Refused."""
         try:
             with socket.socket(socket.AF_UNIX) as connection, _short(self._path) as short:
                 connection.settimeout(PATIENCE_S)
@@ -136,6 +171,8 @@ class Control:
                     reply = msgspec.json.decode(answers.readline(), type=_Reply)
         except (OSError, msgspec.DecodeError) as error:
             raise Unavailable(f"the broker does not answer: {error}") from error
+        if reply.refused is not None:
+            raise Refused(*reply.refused)
         if reply.error is not None:
             raise Unavailable(f"the broker could not do it: {reply.error}")
         return reply.answer

@@ -13,6 +13,7 @@ class Home:
         self.operator_key = self.root / "operator.key"
         self.logins = self.root / "logins.json"
         self.ledger_key = self.root / "ledger.key"
+        self.tags = self.root / "tags.key"
         self.pseudonyms = self.root / "pseudonyms.keys"
         self.journal = self.root / "journal.sqlite"
         self.meter = self.root / "meter.sqlite"

@@ -199,6 +199,18 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """That a tag may be shown by name for a purpose. Times in ns since 1970."""
+
+    tag: str
+    """Its keyed hash."""
+    purpose: str
+    """One, or `any`."""
+    given: int
+    withdrawn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Whom a key belongs to. The operator's id is empty."""
 

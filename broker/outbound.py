@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import structlog
 
+from broker.consent import NONE
 from broker.entry import Entry
 from broker.errors import Unavailable
 from broker.journal import Batch, Journal
@@ -56,6 +57,7 @@ class Outbound:
 
     def __init__(self, journal: Journal, keys: PseudonymKeys, lateness: int, meter: Meter) -> None:
         self.routes: Routes = NOWHERE
+        self.consents = NONE
         self.connected = False
         self.place = journal.place(PLACE)
         """The last batch that was published and acknowledged whole."""
@@ -102,6 +104,13 @@ class Outbound:
             for outlet in route.outlets:
                 if outlet.heading not in known:
                     self._retain_last(outlet)
+        self._something.set()
+
+    def take_back(self) -> None:
+        """Take back what per-person releases retain: somebody asked for erasure."""
+        for route in self.routes.by_topic.values():
+            if route.datastream.kind == "rfid":
+                self._told |= {outlet.offer.topic(outlet.release): b"" for outlet in route.outlets}
         self._something.set()
 
     async def run(self, account: Account) -> None:
@@ -200,7 +209,8 @@ class Outbound:
             yield outlet.heading, outlet.properties, text, retain
 
     def _shown(self, outlet: Outlet, points: list[Point], arrived: int) -> list[Point]:
-        return pointwise(outlet.release, outlet.offer, points, arrived, self._keys.key, self._lateness).points
+        key_of = self._keys.key
+        return pointwise(outlet.release, outlet.offer, points, arrived, key_of, self._lateness, self.consents).points
 
     def _retain_last(self, outlet: Outlet) -> None:
         """Note that a release's retained value is to be published, if anything is known that it may show.

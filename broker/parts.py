@@ -7,7 +7,7 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import structlog
 
 from broker import control, secrets, signing, times
 from broker.authority import Authority
+from broker.bearers import Bearers
 from broker.entry import Decode
 from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
@@ -29,12 +30,14 @@ from broker.model import AgreementId
 from broker.mqtt.connection import Account
 from broker.opening import prefix, registry, writer
 from broker.outbound import PLACE, Outbound
-from broker.privacy.keys import PseudonymKeys
+from broker.privacy import tags
+from broker.privacy.keys import PseudonymKeys, load_key
 from broker.registry.checkpoint import Checkpoint
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings import Settings
 from broker.store.open import open_stores
+from broker.store.protocol import Store
 
 log = structlog.get_logger()
 
@@ -45,11 +48,11 @@ NOTICE_S = 60.0  # how often at least it is looked whether an agreement is about
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
-def run_broker(settings: Settings, decoders: Mapping[str, Decode]) -> None:
-    """Take in, publish, authorise; until SIGTERM."""
+def run_broker(settings: Settings, decoders: Mapping[str, Decode], canonical: Callable[[str], str]) -> None:
+    """Take in, publish, authorise; until SIGTERM. `canonical`: every spelling of an EPC -> its URI."""
     home = Home(settings.home)
     with _alone(home.run / "broker.lock"):
-        asyncio.run(_Broker(settings, home, decoders).run())
+        asyncio.run(_Broker(settings, home, decoders, canonical).run())
 
 
 def run_keeper(settings: Settings) -> None:
@@ -72,6 +75,7 @@ def run_keeper(settings: Settings) -> None:
             raw=stores.raw,
             released=stores.released,
             keys=PseudonymKeys(home.pseudonyms),
+            hash_of=tags.hasher(load_key(home.tags)),
             live=live,
             state_file=home.keeper_state,
             settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns),
@@ -83,7 +87,9 @@ def run_keeper(settings: Settings) -> None:
 class _Broker:
     """The tasks of the broker process, and what they share."""
 
-    def __init__(self, settings: Settings, home: Home, decoders: Mapping[str, Decode]) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, decoders: Mapping[str, Decode], canonical: Callable[[str], str]
+    ) -> None:
         self._settings = settings
         self._home = home
         self._decoders = decoders
@@ -98,6 +104,7 @@ class _Broker:
             places=lambda: {PLACE: self._outbound.place},
         )
         self._authority = Authority(self._snapshot, self._meter.used)
+        self._bearers = Bearers(self._registry, load_key(home.tags), canonical)
         self._latest = Snapshot(-1)
         self._changed = asyncio.Event()
         self._following = asyncio.Lock()
@@ -138,12 +145,16 @@ class _Broker:
         return await asyncio.to_thread(self._registry.snapshot)
 
     def _follow(self, snapshot: Snapshot) -> None:
+        erasing = self._latest.revision >= 0 and snapshot.erasures != self._latest.erasures
         self._latest = snapshot
         self._changed.set()
         self._meter.follow(snapshot, time.time_ns())
         routes = compile_routes(snapshot, self._decoders)
         self._ingest.routes = routes
+        self._outbound.consents = snapshot.consented(self._bearers.hash_of)
         self._outbound.change(routes)
+        if erasing:
+            self._outbound.take_back()
 
     async def _remember_last(self) -> None:
         """Learn each datastream's last points, from the raw store and from what is not stored yet."""
@@ -186,8 +197,33 @@ class _Broker:
                 return await self._sign()
             case control.Ready():
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
+            case control.IssueCode() | control.GiveConsent() | control.WithdrawConsent() | control.TellHeld():
+                return await self._answer_bearer(call)
             case _:
                 return await self._answer_of_meter(call)
+
+    async def _answer_bearer(self, call: control.BearerCall) -> object:
+        now = time.time_ns()
+        match call:
+            case control.IssueCode(organisation=organisation, epc=epc):
+                return await asyncio.to_thread(self._bearers.issue, organisation, epc, now)
+            case control.GiveConsent(epc=epc, code=code, purposes=purposes):
+                following = await asyncio.to_thread(self._bearers.give, epc, code, purposes, now)
+            case control.WithdrawConsent(epc=epc, code=code, erase=erase):
+                following = await asyncio.to_thread(self._bearers.withdraw, epc, code, erase=erase, now=now)
+            case control.TellHeld(epc=epc, code=code):
+                with closing(self._raw()) as raw:
+                    return await asyncio.to_thread(self._bearers.held, epc, code, raw, now)
+        async with self._following:
+            self._follow(await self._snapshot())
+        return following
+
+    def _raw(self) -> Store:
+        """The raw store, to read. Close it."""
+        settings, home = self._settings, self._home
+        opened = open_stores(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings))
+        opened.released.close()
+        return opened.raw
 
     async def _answer_of_meter(self, call: control.MeterCall) -> object:
         now = time.time_ns()
@@ -258,6 +294,7 @@ class _Broker:
             await asyncio.sleep(self._settings.checkpoint_every_ns / times.SECOND)
 
     def _told_of_ends(self, snapshot: Snapshot, now: int) -> bool:
+        self._registry.record_consents(now)
         changed = False
         for notice in snapshot.notices:
             if notice.until <= now:

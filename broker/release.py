@@ -1,7 +1,7 @@
 """From points to what a release shows of them, one by one. Pure, but for the keys of pseudonyms, which are asked for.
 
-Whether a point is released depends on the point, its arrival and the offer alone, never on the clock: the live path and the
-history path of the broker decide alike, and so does a replay after a crash.
+Whether a point is released depends on the point, its arrival, the offer and the consents that stand, never on the clock: the live path
+and the history path of the broker decide alike, and so does a replay after a crash.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from broker.consent import NONE, Consents
 from broker.model import Datastream, Offer, Release
 from broker.points import Point
 from broker.privacy import pseudonymise, transform
@@ -34,10 +35,16 @@ def begins(release: Release, offer: Offer) -> int | None:
 
 
 def pointwise(
-    release: Release, offer: Offer, points: Sequence[Point], arrived: int, key_of: KeyOf, lateness: int
+    release: Release,
+    offer: Offer,
+    points: Sequence[Point],
+    arrived: int,
+    key_of: KeyOf,
+    lateness: int,
+    consents: Consents = NONE,
 ) -> Outcome:
     """What `release` shows of records that arrived at `arrived` (ns), one by one: what its profile does to points, in order."""
-    outcome = cover(release, offer, points, arrived)
+    outcome = cover(release, offer, points, arrived, consents)
     for operator in offer.profile.before_windows:
         if not outcome.points:
             break
@@ -68,16 +75,23 @@ def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return {reason: one.get(reason, 0) + other.get(reason, 0) for reason in one | other} if one else other
 
 
-def cover(release: Release, offer: Offer, points: Sequence[Point], arrived: int) -> Outcome:
-    """Leave out what the offer does not cover: personal data from before it, and tags that are nobody's declared thing."""
+def cover(release: Release, offer: Offer, points: Sequence[Point], arrived: int, consents: Consents = NONE) -> Outcome:
+    """Leave out what the offer does not cover: personal data from before it, and tags whose bearer did not consent and that are
+    no declared thing.
+    """
     start = begins(release, offer)
     if start is not None and arrived < start:
         return Outcome([], {"before_offer": len(points)})
     if release.datastream.kind != "rfid" or offer.profile.aggregate is not None:
         return Outcome(list(points))
-    declared = [p for p in points if str(p.value).startswith(release.datastream.asset_prefixes)]
-    hidden = len(points) - len(declared)
-    return Outcome(declared, {"no_consent": hidden} if hidden else {})
+    things = release.datastream.asset_prefixes
+    shown = [
+        p
+        for p in points
+        if str(p.value).startswith(things) or consents.covers(offer.id, str(p.value), min(p.time, arrived))
+    ]
+    hidden = len(points) - len(shown)
+    return Outcome(shown, {"no_consent": hidden} if hidden else {})
 
 
 def _personal(datastream: Datastream) -> bool:

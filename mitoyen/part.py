@@ -22,9 +22,10 @@ def main() -> None:
     # only what a part needs is imported by it: the HTTP side never loads the raw store
     if part == "broker":
         from broker.parts import run_broker  # noqa: PLC0415
+        from gateways.epc import canonical  # noqa: PLC0415
         from gateways.formats import DECODERS  # noqa: PLC0415
 
-        run_broker(settings, DECODERS)
+        run_broker(settings, DECODERS, canonical)
     elif part == "keeper":
         from broker.parts import run_keeper  # noqa: PLC0415
 

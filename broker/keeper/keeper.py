@@ -18,10 +18,12 @@ from typing import Protocol
 import structlog
 
 from broker import times
+from broker.consent import NONE
 from broker.entry import Entry
 from broker.errors import StoreRejected, StoreUnavailable, Unavailable
 from broker.journal import Batch, JournalReader
 from broker.keeper import state
+from broker.keeper.erasure import keys_shown
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
@@ -38,6 +40,7 @@ from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 from broker.release import begins, pointwise
 from broker.store.protocol import Store
+from broker.store.reads import reads_of
 
 log = structlog.get_logger()
 
@@ -81,6 +84,7 @@ class Keeper:
         raw: Store,
         released: Store,
         keys: PseudonymKeys,
+        hash_of: Callable[[str], str],
         live: LivePublisher,
         state_file: Path,
         settings: KeeperSettings,
@@ -93,6 +97,8 @@ class Keeper:
         self._raw = raw
         self._released = released
         self._keys = keys
+        self._hash_of = hash_of
+        self._consents = NONE
         self._live = live
         self._state_file = state_file
         self._settings = settings
@@ -209,7 +215,8 @@ class Keeper:
     def _shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
         """What a feed without statistics shows of these."""
         shown = feed.shown_by[0]
-        outcome = pointwise(shown.release, shown.offer, points, arrived, self._keys.key, self._settings.lateness)
+        lateness, consents = self._settings.lateness, self._consents
+        outcome = pointwise(shown.release, shown.offer, points, arrived, self._keys.key, lateness, consents)
         _withheld(outcome.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(outcome.points), withheld=outcome.withheld)
         return outcome.points
@@ -299,7 +306,7 @@ class Keeper:
 
     def _aggregated(self, feed: Feed, found: Found) -> list[Point]:
         """Release the windows of these."""
-        windows = windows_of(feed, found)
+        windows = windows_of(feed, found, self._consents)
         _withheld(windows.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
         before = self._before(feed, windows.points)
@@ -353,6 +360,7 @@ class Keeper:
 
     def _follow(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._consents = snapshot.consented(self._hash_of)
         self._plan = compile_plan(self._snapshot)
         for stream in self._plan.by_stream.keys() - self._progress.known_streams():
             feed = self._plan.by_stream[stream]
@@ -436,6 +444,11 @@ class Keeper:
         """Erase one stream that the registry says is gone; whether there was one."""
         if self._erased_for == self._snapshot.revision:
             return False
+        for tag, asked in self._snapshot.erasures:
+            if (tag, asked) not in self._progress.erased_tags():
+                self._erase_tag(tag)
+                self._progress.note_erased_tag(tag, asked)
+                return True
         for datastream in self._snapshot.deleted:
             if datastream.stream not in self._progress.erased():
                 self._raw.erase(datastream.stream)
@@ -449,6 +462,22 @@ class Keeper:
                     return True
         self._erased_for = self._snapshot.revision
         return False
+
+    def _erase_tag(self, tag: str) -> None:
+        """Erase the raw reads of a tag (a hash), after what releases showed of them."""
+        for datastream in self._snapshot.datastreams:
+            if datastream.kind != "rfid":
+                continue
+            stream = datastream.stream
+            found = [read for chunk in reads_of(self._raw, stream, self._is(tag)) for read in chunk]
+            for feed in self._plan.feeds_of(datastream):
+                if found and feed.profile.aggregate is None:
+                    self._released.erase_keys(feed.stream, keys_shown(feed, found, self._released, self._keys.key))
+            if found:
+                self._raw.erase_keys(stream, {read.key for read in found})
+
+    def _is(self, tag: str) -> Callable[[str], bool]:
+        return lambda epc: self._hash_of(epc) == tag
 
     def _forget(self, offer: Offer, stream: str) -> None:
         if offer.profile.pseudonymise:

@@ -72,6 +72,10 @@ class Plan:
     """Input topic -> (raw stream, the streams it feeds)."""
     by_stream: Mapping[str, Feed]
 
+    def feeds_of(self, datastream: Datastream) -> list[Feed]:
+        """All that a datastream feeds."""
+        return [feed for feed in self.by_stream.values() if datastream in feed.sources]
+
 
 def compile_plan(snapshot: Snapshot) -> Plan:
     """The plan of a snapshot."""

@@ -21,6 +21,7 @@ create table if not exists seen (stream text primary key, heard integer, shown i
 create table if not exists told (topic text primary key) without rowid;
 create table if not exists cells (stream text, topic text, primary key (stream, topic)) without rowid;
 create table if not exists erased (stream text primary key) without rowid;
+create table if not exists erased_tags (tag text, asked integer, primary key (tag, asked)) without rowid;
 create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
 """
 
@@ -156,6 +157,13 @@ class Progress:
 
     def note_erased(self, stream: str) -> None:
         self._db.execute("insert or ignore into erased values (?)", (stream,))
+
+    def erased_tags(self) -> set[tuple[str, int]]:
+        """(the tag's hash, when it was asked for) of what is erased."""
+        return set(self._db.execute("select tag, asked from erased_tags"))
+
+    def note_erased_tag(self, tag: str, asked: int) -> None:
+        self._db.execute("insert or ignore into erased_tags values (?, ?)", (tag, asked))
 
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from broker.consent import NONE, Consents
 from broker.keeper.plan import Feed
 from broker.model import Datastream
 from broker.points import Point
@@ -16,7 +17,7 @@ Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
 """The points of each datastream that a feed is made of."""
 
 
-def windows_of(feed: Feed, found: Found) -> Windows:
+def windows_of(feed: Feed, found: Found, consents: Consents = NONE) -> Windows:
     """The windows of these, as they are released: what comes before `aggregate`, it, and what comes after it."""
     operator = feed.profile.aggregate
     assert operator is not None
@@ -29,7 +30,7 @@ def windows_of(feed: Feed, found: Found) -> Windows:
             parts.append(Part(_prepared(feed, points), source.privacy_unit_id, cell))
     assets = tuple(prefix for source in feed.sources for prefix in source.asset_prefixes)
     tags = feed.datastream.kind == "rfid"
-    computed = aggregate(parts, operator, tags=tags, named=lambda tag: tag.startswith(assets))
+    computed = aggregate(parts, operator, tags=tags, named=lambda tag: tag.startswith(assets) or consents.names(tag))
     withheld = {**computed.withheld, **({"no_place": nowhere} if nowhere else {})}
     return Windows(list(map(of_windows(feed.profile.after_windows), computed.points)), withheld)
 

@@ -19,6 +19,33 @@ from typing import TypedDict
 from broker.privacy import pseudonymise
 
 
+def load_key(path: Path) -> bytes:
+    """The key of 32 bytes in a file of its own, made the first time; several processes may ask at once."""
+    with locked(path):
+        if not path.exists():
+            write_private(path, secrets.token_bytes(32).hex())
+        return bytes.fromhex(path.read_text())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone with a file, among all processes."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
 class _OfOffer(TypedDict):
     closed: int
     secrets: dict[str, str]
@@ -44,7 +71,7 @@ class PseudonymKeys:
     def destroy(self, offer: str, before: int) -> int:
         """Destroy every secret of epochs below `before`; returns how many there were."""
         self.forget(offer, before)
-        with self._locked():
+        with locked(self._path):
             kept = self._load()
             of_offer = kept.setdefault(offer, {"closed": before, "secrets": {}})
             doomed = [epoch for epoch in of_offer["secrets"] if int(epoch) < before]
@@ -62,7 +89,7 @@ class PseudonymKeys:
             del self._derived[known]
 
     def _secret(self, offer: str, epoch: int) -> bytes | None:
-        with self._locked():
+        with locked(self._path):
             kept = self._load()
             of_offer = kept.setdefault(offer, {"closed": 0, "secrets": {}})
             if str(epoch) not in of_offer["secrets"]:
@@ -72,12 +99,6 @@ class PseudonymKeys:
                 self._save(kept)
             return bytes.fromhex(of_offer["secrets"][str(epoch)])
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def _load(self) -> dict[str, _OfOffer]:
         try:
             return json.loads(self._path.read_text())  # type: ignore[no-any-return]  # the file is our own
@@ -85,10 +106,4 @@ class PseudonymKeys:
             return {}
 
     def _save(self, kept: dict[str, _OfOffer]) -> None:
-        new = self._path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        write_private(self._path, json.dumps(kept))

@@ -17,6 +17,7 @@ from broker.model import (
     AgreementId,
     Application,
     ApplicationId,
+    Consent,
     Datastream,
     Gateway,
     Key,
@@ -70,6 +71,8 @@ def snapshot(connection: Connection) -> Snapshot:
             o.id for o in organisations(connection, living(t.organisations)) if o.suspended is not None
         ),
         withdrawn=tuple(offer for offer in every if offer.withdrawn is not None),
+        consents=_standing_consents(connection),
+        erasures=tuple((r.tag, r.asked) for r in connection.execute(select(t.erasures).order_by(t.erasures.c.asked))),
         deleted=tuple(datastreams(connection, select(t.datastreams).where(t.datastreams.c.ended.is_not(None)))),
     )
 
@@ -212,6 +215,19 @@ def notices(connection: Connection, *which: ColumnElement[bool]) -> list[Notice]
         )
         for r in connection.execute(query)
     ]
+
+
+def consents(connection: Connection, *which: ColumnElement[bool]) -> list[Consent]:
+    """The oldest first."""
+    query = select(t.consents).where(*which).order_by(t.consents.c.given, t.consents.c.tag, t.consents.c.purpose)
+    return [Consent(r.tag, r.purpose, r.given, r.withdrawn) for r in connection.execute(query)]
+
+
+def _standing_consents(connection: Connection) -> dict[str, tuple[Consent, ...]]:
+    by_tag: dict[str, list[Consent]] = {}
+    for one in consents(connection, t.consents.c.withdrawn.is_(None)):
+        by_tag.setdefault(one.tag, []).append(one)
+    return {tag: tuple(of) for tag, of in by_tag.items()}
 
 
 def ledger(connection: Connection, after: int, limit: int) -> list[EntryFields]:

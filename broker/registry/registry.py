@@ -30,14 +30,14 @@ from broker.model import (
 )
 from broker.registry import reading
 from broker.registry import tables as t
+from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
-from broker.registry.reader import RegistryReader
 from broker.registry.record import PublicRecord, record
 
 NOTICE_STANDS = 30 * times.DAY
 
 
-class Registry(RegistryReader):
+class Registry(ConsentBook):
     """What exists, who agreed to what, and the public record. `now` is always ns since 1970.
 
     What ends keeps its row and its id, so that a topic, an agreement or the ledger never comes to mean another thing.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from broker.consent import Consents
 from broker.model import (
     Agreement,
     Application,
     ApplicationId,
+    Consent,
     Datastream,
     Gateway,
     Notice,
@@ -35,6 +37,18 @@ class Snapshot:
     """What nobody may read any more, and is to be forgotten."""
     deleted: tuple[Datastream, ...] = ()
     """Likewise."""
+    consents: Mapping[str, tuple[Consent, ...]] = field(default_factory=dict)
+    """Those that stand, by the tag's hash."""
+    erasures: tuple[tuple[str, int], ...] = ()
+    """(the tag's hash, when it was asked for), the oldest first."""
+
+    def consented(self, hash_of: Callable[[str], str]) -> Consents:
+        """Whose tags may be shown, and for what each offer is used."""
+        purposes = {offer.id: set(offer.terms.purposes) for offer in self.offers.values()}
+        for agreement in (one for of in self.agreements.values() for one in of):
+            if agreement.offer in purposes:  # one that was agreed to on other terms than the present
+                purposes[agreement.offer].add(agreement.purpose)
+        return Consents(self.consents, {offer: frozenset(of) for offer, of in purposes.items()}, hash_of)
 
     def agreements_of(self, application: ApplicationId) -> tuple[Agreement, ...]:
         return self.agreements.get(application, ())

@@ -181,6 +181,43 @@ notices = Table(
     Column("ended", BigInteger),
 )
 
+issuers = Table(
+    "issuers",
+    metadata,
+    Column("prefix", String(255), primary_key=True),
+    Column("organisation", ForeignKey("organisations.id"), nullable=False),
+)
+"""Which organisation gave out the tags that begin so."""
+
+consent_codes = Table(
+    "consent_codes",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("code", String(64), nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("purpose", _ID, primary_key=True),
+    Column("given", BigInteger, primary_key=True),
+    Column("withdrawn", BigInteger),
+)
+
+consent_days = Table("consent_days", metadata, Column("day", String(10), primary_key=True))
+"""Whose counts are on the record."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("tag", String(32), primary_key=True),
+    Column("asked", BigInteger, primary_key=True),
+)
+"""Of which tags what was read before is to be erased."""
+
 ledger = Table(
     "ledger",
     metadata,

@@ -93,6 +93,10 @@ class InfluxStore:
     def erase(self, stream: str) -> None:
         self._server.erase(self._database, stream)
 
+    def erase_keys(self, stream: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._server.erase(self._database, stream, key)
+
     def close(self) -> None:
         self._server.close()
 

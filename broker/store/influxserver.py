@@ -84,9 +84,12 @@ class Server:
         answer = self._post("write", params={"db": database, "precision": "ns"}, content=body)
         return None if answer.is_success else self._refusal(answer.status_code, _said(answer))
 
-    def erase(self, database: str, stream: str) -> None:
-        """Forget every point of a stream. Raises StoreUnavailable."""
-        self.query(_ERASE, database, {"stream": tag(stream)}, answer_s=_ERASE_S)
+    def erase(self, database: str, stream: str, key: str | None = None) -> None:
+        """Forget every point of a stream, or those that have this key. Raises StoreUnavailable."""
+        statement, bound = _ERASE, {"stream": tag(stream)}
+        if key is not None:
+            statement, bound = f'{_ERASE} AND "key" = $key', {**bound, "key": tag(key)}
+        self.query(statement, database, bound, answer_s=_ERASE_S)
 
     def query(
         self,

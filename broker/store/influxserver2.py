@@ -63,9 +63,11 @@ class Server2(Server):
             return self._refusal(error.status or 0, _message(error))
         return None
 
-    def erase(self, database: str, stream: str) -> None:
+    def erase(self, database: str, stream: str, key: str | None = None) -> None:
         # DELETE in InfluxQL may not be mapped to a bucket's data on every 2.x; its own call is
         predicate = f'_measurement="{MEASUREMENT}" AND stream={identifier(tag(stream))}'
+        if key is not None:
+            predicate += f" AND key={identifier(tag(key))}"
         span = times.text(times.EARLIEST), times.text(times.LATEST)
         with self._connected(_ERASE_MS) as client:
             self._answered(lambda: client.delete_api().delete(*span, predicate, bucket=database))

@@ -46,5 +46,8 @@ class Store(Protocol):
     def erase(self, stream: str) -> None:
         """Forget every point of a stream."""
 
+    def erase_keys(self, stream: str, keys: Iterable[str]) -> None:
+        """Forget every point of a stream that has one of these keys, as durably as `erase`. Raises StoreUnavailable."""
+
     def close(self) -> None:
         """Give back what is held."""

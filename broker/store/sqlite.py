@@ -9,6 +9,7 @@ https://www.sqlite.org/wal.html
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ _KEEP_ONE = f"INSERT INTO points VALUES {_ROW} {_REPLACE}"  # noqa: S608 - const
 _KEEP_MANY = f"INSERT INTO points VALUES {', '.join([_ROW] * _TOGETHER)} {_REPLACE}"  # noqa: S608
 _OF_STREAM = "FROM points WHERE stream = (SELECT id FROM streams WHERE name = ?)"
 _ERASE = f"DELETE {_OF_STREAM}"
+_ERASE_KEYS = f"{_ERASE} AND key IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants
 _FIND = f"SELECT time, value, key, extra {_OF_STREAM}"
 _READ = f"{_FIND} AND time >= ? AND time < ? ORDER BY time, key LIMIT ?"
 _READ_AFTER = f"{_FIND} AND (time, key) > (?, ?) AND time < ? ORDER BY time, key LIMIT ?"
@@ -123,11 +125,18 @@ class SqliteStore:
 
         A reader that is in the middle of the log keeps it until the next checkpoint.
         """
+        self._erase(_ERASE, (stream,))
+
+    def erase_keys(self, stream: str, keys: Iterable[str]) -> None:
+        """As `erase`, of some points; it looks at each of the stream."""
+        self._erase(_ERASE_KEYS, (stream, json.dumps(list(keys))))
+
+    def _erase(self, statement: str, bound: tuple[str, ...]) -> None:
         with self._lock:
             with self._transaction() as db:
                 db.execute("PRAGMA secure_delete = ON")  # not always: it costs a sixth of the write rate
                 try:
-                    db.execute(_ERASE, (stream,))
+                    db.execute(statement, bound)
                 finally:
                     db.execute("PRAGMA secure_delete = OFF")
             with self._told():

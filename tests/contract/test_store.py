@@ -378,3 +378,13 @@ def test_the_newest_first_is_the_same_the_other_way_round_and_a_count_counts(
     found = store.read(stream, start, end, after=after, limit=limit, newest_first=True)
     assert [point.cursor for point in found] == expected
     assert store.count(stream, start, end) == len(inside)
+
+
+def test_points_under_erased_keys_are_gone_and_all_others_stay(store: Store, stream: str) -> None:
+    rows = [
+        Row(stream, Point(time, key.split("|")[0], key)) for time in (1, 2) for key in ("a|x|1", "a|y's|2", "b|x|1")
+    ]
+    store.write([*rows, Row(stream + "2", Point(1, "a", "a|x|1"))])
+    store.erase_keys(stream, ["a|x|1", "a|y's|2", "never|seen|1"])
+    assert [point.key for point in store.read(stream, 0, 10, limit=10)] == ["b|x|1", "b|x|1"]
+    assert len(store.read(stream + "2", 0, 10, limit=10)) == 1

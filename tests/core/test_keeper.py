@@ -114,6 +114,7 @@ class Bench:
             raw=self.raw,
             released=self.released,
             keys=PseudonymKeys(self.home / "pseudonyms"),
+            hash_of=lambda epc: epc[-32:],
             live=self.heard,
             state_file=self.home / "state",
             settings=KeeperSettings(LATENESS),
@@ -534,6 +535,62 @@ def test_with_a_withdrawn_offer_its_pseudonyms_keys_are_destroyed(bench: Bench) 
     bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
     bench.settle()
     assert PseudonymKeys(bench.home / "pseudonyms").key("offer-0", epoch) is None
+
+
+def test_who_consented_is_shown_from_then_on_and_is_none_of_the_k(bench: Bench) -> None:
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    named, counted = bench.offer(gate, DAILY), bench.offer(gate, COUNT)
+    bench.settle()
+    bench.now += S
+    consent(bench, TAG.format(0))
+    bench.now += S
+    bench.receive(gate, read_of(0.5, 0), *(read_of(300 + n, n) for n in range(5)))
+    bench.settle(BEGIN + 11 * M)
+    assert [(p.time - BEGIN) // S for p in bench.shown(named)] == [300]
+    assert not bench.shown(counted), "four others are too few"
+    withdraw(bench, TAG.format(0))
+    bench.receive(gate, read_of(700, 0), *(read_of(700 + n, n) for n in range(5)))
+    bench.settle(BEGIN + 30 * M)
+    assert len(bench.shown(named)) == 1
+    assert bench.values(counted) == [(600, 5)]
+
+
+@pytest.mark.parametrize("later", [S, 3 * times.DAY], ids=["key kept", "key destroyed"])
+def test_an_erasure_finds_the_tag_in_raw_and_in_what_was_shown_and_nobody_else(bench: Bench, later: int) -> None:
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    named, idle = bench.offer(gate, DAILY, RoundTime("round_time", "PT1M")), bench.datastream("idle", kind="rfid")
+    for tag in range(3):
+        consent(bench, TAG.format(tag))
+    bench.settle()
+    bench.now += S
+    bench.receive(gate, *(read_of(10 + n, tag) for n in (0, 100, 200) for tag in range(3) if (tag, n) != (1, 100)))
+    bench.receive(idle, read_of(10, 0), read_of(10, 1))
+    bench.settle()
+    assert len(bench.shown(named)) == 8
+    bench.settle(bench.now + later)
+    withdraw(bench, TAG.format(0), erase=True)
+    bench.settle()
+    left = {
+        str(read.value) for stream in (gate, idle) for read in bench.raw.read(stream.stream, 0, times.LATEST, limit=99)
+    }
+    assert left == {TAG.format(1), TAG.format(2)}
+    told = Counter(point.value for point in bench.shown(named))
+    assert sorted(told.values()) == ([2, 3] if later == S else [2]), (
+        "who was always beside it can't be told apart by then"
+    )
+
+
+def consent(bench: Bench, tag: str, *, code: str = "code") -> None:
+    """The tags' hashes are the tags themselves here."""
+    bench.registry.name_issuer("o", ["urn:"], bench.now)
+    bench.registry.issue_code("o", tag, tag[-32:], code, times.LATEST)
+    assert bench.registry.give_consent(tag[-32:], code, ["any"], "next", times.LATEST, bench.now)
+
+
+def withdraw(bench: Bench, tag: str, *, erase: bool = False) -> None:
+    assert bench.registry.withdraw_consent(
+        tag[-32:], "next", erase=erase, next_code="last", expires=times.LATEST, now=bench.now
+    )
 
 
 def _away(_stream: str) -> None:

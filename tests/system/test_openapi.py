@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 BEFORE = [
-    "post organisations", "post gateways", "post datastreams", "post offers", "post applications", "post agreements", "post keys",
+    "post organisations", "put organisations/{organisation}/tags", "post gateways", "post datastreams", "post offers", "post applications", "post agreements", "post keys",
 ]  # fmt: skip
 AFTER = [
     "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
@@ -57,6 +57,7 @@ class Example:
         self.description = json.loads(broker.text(None, "/openapi.json"))
         self.keys: dict[str, str | None] = {"operator": broker.operator_key}
         self.agreement = ""
+        self.code = ""
         self.request = ""
         self.made_key = ""
 
@@ -85,6 +86,8 @@ class Example:
             self.agreement = answer.json()["id"]
         elif call.name == "post keys":
             self.made_key = answer.json()["id"]
+        elif "consent" in call.name:
+            self.code = answer.json()["code"]
         elif call.name == "post gateways":
             self.mqtt = answer.json()["mqtt"]
 
@@ -109,7 +112,8 @@ class Example:
         if "requestBody" not in call.described:
             return None
         schema = call.described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-        return self.description["components"]["schemas"][schema.rpartition("/")[2]]["examples"][0]
+        body = self.description["components"]["schemas"][schema.rpartition("/")[2]]["examples"][0]
+        return {**body, "code": self.code} if "code" in body else body
 
 
 @pytest.fixture

@@ -175,6 +175,35 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_releases')),
     sa.UniqueConstraint('number', name=op.f('uq_releases_number'))
     )
+    op.create_table('issuers',
+    sa.Column('prefix', sa.String(length=255), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_issuers_organisation')),
+    sa.PrimaryKeyConstraint('prefix', name=op.f('pk_issuers'))
+    )
+    op.create_table('consent_codes',
+    sa.Column('tag', sa.String(length=32), nullable=False),
+    sa.Column('code', sa.String(length=64), nullable=False),
+    sa.Column('expires', sa.BigInteger(), nullable=False),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('tag', name=op.f('pk_consent_codes'))
+    )
+    op.create_table('consents',
+    sa.Column('tag', sa.String(length=32), nullable=False),
+    sa.Column('purpose', sa.String(length=63), nullable=False),
+    sa.Column('given', sa.BigInteger(), nullable=False),
+    sa.Column('withdrawn', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('tag', 'purpose', 'given', name=op.f('pk_consents'))
+    )
+    op.create_table('consent_days',
+    sa.Column('day', sa.String(length=10), nullable=False),
+    sa.PrimaryKeyConstraint('day', name=op.f('pk_consent_days'))
+    )
+    op.create_table('erasures',
+    sa.Column('tag', sa.String(length=32), nullable=False),
+    sa.Column('asked', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('tag', 'asked', name=op.f('pk_erasures'))
+    )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
     op.execute("insert into revision values (1)")
     for statement in refusals(op.get_bind().dialect.name):
