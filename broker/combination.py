@@ -8,6 +8,7 @@ from their profiles:
     people named twice       the same operators, else the finer time, field or epoch of each completes the other
     named and counted        allowed, since `k` counts only those who are named nowhere
     windows, rounding, steps a grid of one offer is part of the other's: lengths divide each other
+    noise                    one budget for all, and nothing exact beside it
     cells                    of one resolution, or of a datastream whose place is private, whose cells are nested
 
 It does not see what is known elsewhere, nor that two datastreams are about the same people.
@@ -61,6 +62,7 @@ def _objections(pair: _Pair, datastream: Datastream) -> Iterator[tuple[str, str]
             yield from _objections_to_counts(pair, new, standing)
     elif pair.new.pseudonymise and pair.standing.pseudonymise and pair.new.operators != pair.standing.operators:
         yield "names_differ", "people would be named in two ways that complete each other: offer the same operators"
+    yield from _objections_to_noise(pair)
     yield from _objections_to_grids(pair)
     if datastream.location_h3 is None:
         yield from _objections_to_cells(pair)
@@ -84,6 +86,15 @@ def _objections_to_counts(pair: _Pair, new: Aggregate, standing: Aggregate) -> I
             "operators_differ",
             "one group would be told in two ways that complete each other: choose the same operators",
         )
+
+
+def _objections_to_noise(pair: _Pair) -> Iterator[tuple[str, str]]:
+    new, standing = pair.new.noise, pair.standing.noise
+    if new is not None and standing is not None:
+        if (new.budget, new.per) != (standing.budget, standing.per):
+            yield "budgets_differ", f"one budget is for all offers: choose {standing.budget} per {standing.per}"
+    elif (new is not None and not pair.standing.pseudonymise) or (standing is not None and not pair.new.pseudonymise):
+        yield "exact_beside_noisy", "what one hides with noise the other tells without"
 
 
 def _computing(profile: Profile) -> list[tuple[bool, Operator]]:

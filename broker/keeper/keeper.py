@@ -23,19 +23,22 @@ from broker.entry import Entry
 from broker.errors import StoreRejected, StoreUnavailable, Unavailable
 from broker.journal import Batch, JournalReader
 from broker.keeper import state
+from broker.keeper.budget import cost
 from broker.keeper.erasure import keys_shown
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
 from broker.keeper.watch import Teller, Watch
-from broker.keeper.windows import Found, cut, windows_of
+from broker.keeper.windows import Found, cut, exact_windows, finished
 from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
 from broker.model import Offer
 from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
-from broker.privacy.aggregate import start_of
+from broker.privacy.aggregate import Windows, start_of
+from broker.privacy.draw import laplace
 from broker.privacy.keys import PseudonymKeys
-from broker.privacy.profile import Sample
+from broker.privacy.noise import Draw, noisy
+from broker.privacy.profile import Clip, Sample
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 from broker.release import begins, pointwise
@@ -90,6 +93,7 @@ class Keeper:
         settings: KeeperSettings,
         report: Callable[[list[tuple[str, int, int]]], object],
         clock: Callable[[], int] = time.time_ns,
+        draw: Draw = laplace,
     ) -> None:
         self._registry = registry
         self._journal = journal
@@ -105,6 +109,7 @@ class Keeper:
         self._report = report
         self._published: dict[str, tuple[int, int]] = {}
         self._clock = clock
+        self._draw = draw
         self._plan = Plan({}, {})
         self._snapshot = Snapshot(-1)
         self._watch = Watch(progress, settings.silent_after)
@@ -257,8 +262,8 @@ class Keeper:
             due = self._due(feed, first)
             if start is not None and first < start:
                 _withheld({"before_offer": 1})
-            elif start is not None and entry.arrived >= due:
-                _withheld({"late": 1})  # a window of personal data is never opened again
+            elif feed.sealed and entry.arrived >= due:
+                _withheld({"late": 1})  # it is never opened again
             else:
                 yield Window(feed.stream, first, due)
 
@@ -306,14 +311,35 @@ class Keeper:
 
     def _aggregated(self, feed: Feed, found: Found) -> list[Point]:
         """Release the windows of these."""
-        windows = windows_of(feed, found, self._consents)
+        windows = exact_windows(feed, found, self._consents)
+        if feed.profile.noise is not None:
+            windows = self._drawn(feed, windows)
         _withheld(windows.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
-        before = self._before(feed, windows.points)
-        fresh = revised(before, windows.points, self._clock())
+        shown = finished(feed, windows.points)
+        before = self._before(feed, shown)
+        fresh = revised(before, shown, self._clock())
         RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
         REVISED.inc(sum(point.cursor in before for point in fresh))
-        return windows.points
+        return shown
+
+    def _drawn(self, feed: Feed, exact: Windows) -> Windows:
+        """The same with noise: of each window what was drawn of it, which is drawn once and paid before anything is released."""
+        operator, noise = feed.profile.aggregate, feed.profile.noise
+        assert operator is not None
+        assert noise is not None
+        shown: list[Point] = []
+        unpaid = 0
+        for start, of_window in itertools.groupby(exact.points, key=_time):
+            groups = list(of_window)
+            drawn = self._progress.drawn(feed.stream, start)
+            if drawn is None:
+                drawn = noisy(groups, operator, noise, feed.profile.find(Clip), self._draw)
+                if not self._progress.draw(cost(feed, noise, start), drawn):
+                    unpaid += len(groups)
+                    continue
+            shown += drawn
+        return Windows(shown, {**exact.withheld, **({"budget_spent": unpaid} if unpaid else {})})
 
     def _before(self, feed: Feed, shown: list[Point]) -> dict[Cursor, Point]:
         """What was released of these windows before."""

@@ -61,9 +61,13 @@ class Feed:
         return DELAYED_NS if self.profile.delay_ns else None
 
     @property
-    def sealed(self) -> bool:
-        """Whether a window that was released stays as it is, whatever comes later."""
+    def of_people(self) -> bool:
         return begins(self.shown_by[0].release, self.shown_by[0].offer) is not None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a window that was released stays as it is, whatever comes later: of people, and what was drawn once."""
+        return self.of_people or self.profile.noise is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from broker.points import Point
+
 _SCHEMA = """
 create table if not exists place (seq integer not null);
 insert into place select 0 where not exists (select 1 from place);
@@ -22,6 +26,9 @@ create table if not exists told (topic text primary key) without rowid;
 create table if not exists cells (stream text, topic text, primary key (stream, topic)) without rowid;
 create table if not exists erased (stream text primary key) without rowid;
 create table if not exists erased_tags (tag text, asked integer, primary key (tag, asked)) without rowid;
+create table if not exists spent (source text, start integer, stream text, amount integer not null, primary key (source, start, stream))
+    without rowid;
+create table if not exists drawn (stream text, start integer, points blob not null, primary key (stream, start)) without rowid;
 create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
 """
 
@@ -33,6 +40,19 @@ class Window(NamedTuple):
     start: int
     due: int
     """When (ns) it is to be released."""
+
+
+class Drawn(NamedTuple):
+    """A window that is drawn with noise, and what it costs. Amounts are billionths of an epsilon."""
+
+    stream: str
+    start: int
+    sources: tuple[str, ...]
+    """The datastreams whose budget pays."""
+    amount: int
+    budget: int
+    period: tuple[int, int]
+    """Beginning and end (ns) of the time for which the budget is."""
 
 
 @dataclass(slots=True)
@@ -151,6 +171,37 @@ class Progress:
     def cells(self, stream: str) -> list[str]:
         return [topic for (topic,) in self._db.execute("select topic from cells where stream = ?", (stream,))]
 
+    def drawn(self, stream: str, start: int) -> list[Point] | None:
+        """What was drawn of a window, which is never drawn again; None if it was not."""
+        found = self._db.execute("select points from drawn where stream = ? and start = ?", (stream, start)).fetchone()
+        return None if found is None else msgspec.json.decode(found[0], type=list[Point])
+
+    def draw(self, window: Drawn, points: list[Point]) -> bool:
+        """Pay for a window and keep what was drawn of it, both or neither, and on disk; False where a budget does not suffice."""
+        self._db.execute("begin immediate")
+        try:
+            enough = all(
+                self.spent(source, *window.period) + window.amount <= window.budget for source in window.sources
+            )
+            if enough:
+                rows = [(source, window.start, window.stream, window.amount) for source in window.sources]
+                self._db.executemany("insert into spent values (?, ?, ?, ?)", rows)
+                kept = (window.stream, window.start, msgspec.json.encode(points))
+                self._db.execute("insert into drawn values (?, ?, ?)", kept)
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+        return enough
+
+    def spent(self, source: str, start: int, end: int) -> int:
+        """What a datastream's windows that begin in this time (ns) cost, of all its offers, those that were withdrawn included."""
+        found = self._db.execute(
+            "select coalesce(sum(amount), 0) from spent where source = ? and start >= ? and start < ?",
+            (source, start, end),
+        )
+        return int(found.fetchone()[0])
+
     def erased(self) -> set[str]:
         """Raw streams of deleted datastreams that are erased."""
         return {stream for (stream,) in self._db.execute("select stream from erased")}
@@ -168,7 +219,7 @@ class Progress:
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""
         self._db.execute("begin immediate")
-        for table in ("backfills", "windows", "seen", "rejected", "cells"):
+        for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn"):
             self._db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
         self._db.execute("commit")
         self._open = {(of, start) for of, start in self._open if of != stream}

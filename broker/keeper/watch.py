@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from broker import presence, times, topics
+from broker.keeper import budget
 from broker.keeper.plan import Feed, Plan
 from broker.keeper.progress import Progress, Seen
 from broker.model import Gateway
@@ -80,6 +81,8 @@ class Watch:
         for feed in plan.by_stream.values():
             of = known.get((feed.datastream.organisation, feed.datastream.gateway))
             state_, since, reason = status(feed, self._seen.get(feed.stream), of, now, self._silent_after)
+            if state_ != "silent" and budget.exhausted(feed, self._progress.spent, now):
+                state_, since, reason = "withheld", None, "budget_spent"
             for topic in (topic for shown in feed.shown_by for topic in shown.status_topics):
                 wanted[topic] = message("datastream", topic.rpartition("/")[2], state_, since, reason)
         for topic, text in wanted.items():
@@ -105,7 +108,7 @@ def status(
     if there is not None and there.reason == "last_will":
         return "silent", there.since, "last_will"
     seen = seen or Seen()
-    if feed.sealed and feed.window_ns is not None and feed.profile.aggregate is not None:
+    if feed.of_people and feed.window_ns is not None and feed.profile.aggregate is not None:
         late = feed.window_ns + max(silent_after, _GRACE)
         released = seen.shown is not None and now - seen.shown <= late
         return ("live", None, None) if released else ("withheld", None, "below_k")

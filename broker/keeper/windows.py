@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from broker.consent import NONE, Consents
@@ -11,6 +12,7 @@ from broker.model import Datastream
 from broker.points import Point
 from broker.privacy.aggregate import Part, Windows, aggregate, start_of
 from broker.privacy.location import cell_of
+from broker.privacy.noise import drawn_from
 from broker.privacy.transform import of_points, of_windows
 
 Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
@@ -18,9 +20,22 @@ Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
 
 
 def windows_of(feed: Feed, found: Found, consents: Consents = NONE) -> Windows:
-    """The windows of these, as they are released: what comes before `aggregate`, it, and what comes after it."""
-    operator = feed.profile.aggregate
+    """The windows of these, as they are released, but for noise: what comes before `aggregate`, it, and what comes after it."""
+    exact = exact_windows(feed, found, consents)
+    return Windows(finished(feed, exact.points), exact.withheld)
+
+
+def finished(feed: Feed, points: list[Point]) -> list[Point]:
+    """Windows after what comes after `aggregate` and noise."""
+    return list(map(of_windows(feed.profile.after_windows), points))
+
+
+def exact_windows(feed: Feed, found: Found, consents: Consents = NONE) -> Windows:
+    """Windows of these with the statistics of the profile, or with those from which noise is drawn."""
+    operator, noise = feed.profile.aggregate, feed.profile.noise
     assert operator is not None
+    if noise is not None:
+        operator = replace(operator, statistics=drawn_from(operator))
     parts, nowhere = [], 0
     for source, points in found:
         cell = cell_of(source, feed.profile) if operator.by == "cell" else ""
@@ -30,9 +45,13 @@ def windows_of(feed: Feed, found: Found, consents: Consents = NONE) -> Windows:
             parts.append(Part(_prepared(feed, points), source.privacy_unit_id, cell))
     assets = tuple(prefix for source in feed.sources for prefix in source.asset_prefixes)
     tags = feed.datastream.kind == "rfid"
-    computed = aggregate(parts, operator, tags=tags, named=lambda tag: tag.startswith(assets) or consents.names(tag))
+
+    def named(tag: str) -> bool:
+        return tag.startswith(assets) or consents.names(tag)
+
+    computed = aggregate(parts, operator, tags=tags, named=named, bound=noise.bound if noise else None)
     withheld = {**computed.withheld, **({"no_place": nowhere} if nowhere else {})}
-    return Windows(list(map(of_windows(feed.profile.after_windows), computed.points)), withheld)
+    return Windows(computed.points, withheld)
 
 
 def _prepared(feed: Feed, points: list[Point]) -> list[Point]:

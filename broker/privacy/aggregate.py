@@ -74,14 +74,21 @@ def nobody(_tag: str) -> bool:
 
 
 def aggregate(
-    parts: Sequence[Part], operator: Aggregate, *, tags: bool, named: Callable[[str], bool] = nobody
+    parts: Sequence[Part],
+    operator: Aggregate,
+    *,
+    tags: bool,
+    named: Callable[[str], bool] = nobody,
+    bound: int | None = None,
 ) -> Windows:
     """One point per window and group that has points: time is the window's start, key the group, value its first statistic.
 
     For tag reads (`tags`) a point's value is the tag; else points whose value is not a number do not count. `named`: whether a
-    tag may be shown by name somewhere, which makes it none of the `k`.
+    tag may be shown by name somewhere, which makes it none of the `k`. `bound`: of each unit so many records a window count, the first.
     """
     found = _columns(parts, operator, tags=tags)
+    if bound is not None and operator.k is not None:
+        found = _bounded(found, operator.window_ns, bound)
     if not len(found.times):
         return Windows([], {})
     starts, window = np.unique(found.times - found.times % operator.window_ns, return_inverse=True)
@@ -140,6 +147,19 @@ def _columns(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> _Colu
         place = {name: i for i, name in enumerate(names)}
         groups = np.array([place[name] for name in found], np.int64)[codes] if size else groups
     return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, names, whose)
+
+
+def _bounded(found: _Columns, window: int, bound: int) -> _Columns:
+    """The first `bound` records of each unit in each window, of all groups together."""
+    starts = found.times // window
+    order = np.lexsort((found.groups, found.times, found.units, starts))
+    ranked = np.column_stack((starts[order], found.units[order]))
+    fresh = np.concatenate(([True], (ranked[1:] != ranked[:-1]).any(axis=1)))[: len(order)]
+    place = np.arange(len(order))
+    rank = place - np.maximum.accumulate(np.where(fresh, place, 0))
+    kept = np.sort(order[rank < bound])
+    values = found.values[kept] if len(found.values) else found.values
+    return found._replace(times=found.times[kept], values=values, groups=found.groups[kept], units=found.units[kept])
 
 
 def _units(part: Part) -> list[str]:

@@ -146,8 +146,29 @@ class Clip:
     max: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Windows are drawn once, with noise that hides any one unit; epsilons add up to at most the budget (see `noise.py`)."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    op: Literal["noise"]
+    epsilon: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+    """Of each window."""
+    budget: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+    """Of the datastream, for all windows that begin in a period, of all its offers."""
+    per: str = "P1D"
+    """The period, an ISO 8601 duration; periods begin at its multiples since 1970-01-01T00:00:00Z."""
+    bound: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Of each unit at most so many records of a window count: the first."""
+
+    @property
+    def per_ns(self) -> int:
+        return times.parse_duration(self.per)
+
+
 Operator: TypeAlias = (
-    Aggregate | Pseudonymise | RoundTime | Delay | Sample | GeneraliseLocation | Suppress | Quantise | Clip
+    Aggregate | Pseudonymise | RoundTime | Delay | Sample | GeneraliseLocation | Suppress | Quantise | Clip | Noise
 )
 _Kind = TypeVar("_Kind", bound=Operator)
 
@@ -174,6 +195,10 @@ class Profile:
     @property
     def by_cell(self) -> bool:
         return self.aggregate is not None and self.aggregate.by == "cell"
+
+    @property
+    def noise(self) -> Noise | None:
+        return self.find(Noise)
 
     @property
     def grouped(self) -> bool:

@@ -21,6 +21,7 @@ from broker.privacy.profile import (
     Clip,
     Delay,
     GeneraliseLocation,
+    Noise,
     Operator,
     Profile,
     Pseudonymise,
@@ -95,6 +96,8 @@ def _objections(profile: Profile, datastream: Subject) -> Iterator[tuple[str, st
 _NEVER_BEFORE: tuple[tuple[type[Operator], type[Operator], str], ...] = (
     (Quantise, Aggregate, "statistics of quantised values are finer than the step: quantise after aggregate"),
     (Quantise, Clip, "a bound need not be a multiple of the step: clip before quantise"),
+    (Quantise, Noise, "noise comes first: then what is rounded is noisy already"),
+    (Noise, Aggregate, "noise is for windows: aggregate before"),
     (Sample, RoundTime, "rounding moves a record into another interval: round_time before sample"),
 )
 """(what, before what, why not): the later would cancel what the earlier guarantees."""
@@ -143,6 +146,8 @@ def _objections_to(operator: Operator, datastream: Subject, profile: Profile) ->
                 yield "no_such_field", f"its records have no {', '.join(sorted(unknown))}"
         case Clip():
             yield from _objections_to_clip(operator)
+        case Noise():
+            yield from _objections_to_noise(operator, profile)
         case _:
             pass
     yield from _objections_to_kind(operator, datastream, profile)
@@ -177,6 +182,26 @@ def _objections_to_clip(operator: Clip) -> Iterator[tuple[str, str]]:
     high = math.inf if operator.max is None else operator.max
     if (operator.min is None and operator.max is None) or low > high:
         yield "no_bounds", "clip needs a min, a max or both, the min not above the max"
+
+
+def _objections_to_noise(noise: Noise, profile: Profile) -> Iterator[tuple[str, str]]:
+    times.parse_duration(noise.per)
+    if noise.epsilon > noise.budget:
+        yield "budget_too_small", f"a budget of {noise.budget} never pays for a window of epsilon {noise.epsilon}"
+    if profile.aggregate is None:
+        yield "profile_order", "noise is for windows: aggregate before"
+        return
+    if unknown := set(profile.aggregate.statistics) - {"count", "sum", "mean"}:
+        yield "no_mechanism", f"noise is for count, sum and mean, not for {', '.join(sorted(unknown))}"
+    bounds = next((op for op in profile.before_windows if isinstance(op, Clip)), None)
+    unbounded = bounds is None or bounds.min is None or bounds.max is None or bounds.min == bounds.max == 0
+    if unbounded and set(profile.aggregate.statistics) != {"count"}:
+        yield (
+            "no_bounds",
+            "noise on a sum or a mean needs clip with min and max before aggregate, which say what one record can do",
+        )
+    if any(isinstance(op, Clip) for op in profile.after_windows):
+        yield "profile_order", "clip before aggregate: it bounds what one record can do"
 
 
 def _objections_to_aggregate(aggregate: Aggregate, datastream: Subject) -> Iterator[tuple[str, str]]:

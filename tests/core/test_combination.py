@@ -23,10 +23,12 @@ BALCONY = replace(NOISE, id="balcony", location_h3=9)
 
 MEAN = {"op": "aggregate", "window": "PT5M", "statistics": ["mean"]}
 COUNT = {"op": "aggregate", "window": "PT5M", "statistics": ["count"], "k": 5}
+COUNT_ALL = {"op": "aggregate", "window": "PT5M", "statistics": ["count"]}
 BY_GATE = {**COUNT, "by": "read_point"}
 BY_CELL = {**COUNT, "by": "cell"}
 CELL = {"op": "generalise_location", "h3": 8}
 WIDE = {"op": "generalise_location", "h3": 7}
+NOISE_OP = {"op": "noise", "epsilon": 0.5, "budget": 6}
 DAILY = {"op": "pseudonymise", "rotate": "P1D"}
 
 
@@ -50,6 +52,8 @@ def offer(name: str, operators: list[dict[str, Any]], *datastreams: Datastream) 
         ([COUNT], [BY_GATE], TAGS),
         ([COUNT], [COUNT, {"op": "delay", "by": "PT1H"}], TAGS),
         ([DAILY], [COUNT], TAGS),
+        ([DAILY], [COUNT, NOISE_OP], TAGS),
+        ([COUNT, NOISE_OP], [BY_GATE, NOISE_OP], TAGS),
         ([DAILY], [DAILY], TAGS),
     ],
 )
@@ -73,6 +77,10 @@ def test_these_stand_side_by_side(one: list[Any], other: list[Any], datastream: 
         ([{"op": "sample", "every": "PT2M"}], [{"op": "sample", "every": "PT3M"}], NOISE, "grids_differ"),
         ([{"op": "quantise", "step": 0.2}], [{"op": "quantise", "step": 0.3}], NOISE, "grids_differ"),
         ([CELL], [WIDE], NOISE, "cells_differ"),
+        ([COUNT, NOISE_OP], [COUNT], TAGS, "operators_differ"),
+        ([COUNT, NOISE_OP], [COUNT, {**NOISE_OP, "budget": 9}], TAGS, "operators_differ"),
+        ([COUNT_ALL, NOISE_OP], [], NOISE, "exact_beside_noisy"),
+        ([COUNT_ALL, NOISE_OP], [COUNT_ALL, {**NOISE_OP, "budget": 9}], NOISE, "budgets_differ"),
     ],
 )
 def test_these_would_tell_more_together_and_the_reason_is_said(

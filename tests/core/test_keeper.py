@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
-from dataclasses import dataclass, field
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import h3
@@ -29,6 +30,7 @@ from broker.privacy.profile import (
     Clip,
     Delay,
     GeneraliseLocation,
+    Noise,
     Operator,
     Profile,
     Pseudonymise,
@@ -41,6 +43,7 @@ from broker.registry.registry import Registry
 from broker.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from broker.keeper.plan import Feed
@@ -63,6 +66,7 @@ class Heard:
     """Stands where MQTT would: what was published, in order."""
 
     points: list[Point] = field(default_factory=list)
+    by_stream: list[tuple[str, Point]] = field(default_factory=list)
     retained: dict[str, Point] = field(default_factory=dict)
     retained_wanted: bool = False
     told: dict[str, Any] = field(default_factory=dict)
@@ -78,6 +82,7 @@ class Heard:
 
     def publish(self, feed: Feed, points: list[Point]) -> None:
         self.points.extend(points)
+        self.by_stream.extend((feed.stream, point) for point in points)
         self.retained |= {shown.topic(point): point for shown in feed.shown_by for point in points}
 
     def wants_retained(self) -> bool:
@@ -591,6 +596,108 @@ def withdraw(bench: Bench, tag: str, *, erase: bool = False) -> None:
     assert bench.registry.withdraw_consent(
         tag[-32:], "next", erase=erase, next_code="last", expires=times.LATEST, now=bench.now
     )
+
+
+NOISY = Noise("noise", 0.5, 2.0, "PT1H")
+
+
+def test_when_a_budget_is_spent_nothing_more_is_released_until_the_next_period_and_this_is_told(bench: Bench) -> None:
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    one, other = bench.offer(gate, COUNT, NOISY), bench.offer(gate, COUNT, NOISY)
+    bench.settle()
+    unpaid = withheld("budget_spent")
+    for window in range(12, 28):
+        bench.now = BEGIN + window * 5 * M + S
+        bench.receive(gate, *(read_of(window * 300 + n, n) for n in range(8)))
+        bench.settle()
+        if window == 16:
+            assert status_of_all(bench) == {("withheld", "budget_spent")}
+    bench.settle(BEGIN + 28 * 5 * M + LATENESS)
+    assert [p.time for p in bench.shown(one)] == [BEGIN + n * 5 * M for n in (12, 13, 24, 25)]
+    assert [p.time for p in bench.shown(other)] == [p.time for p in bench.shown(one)]
+    assert withheld("budget_spent") == unpaid + 24
+    assert status_of_all(bench) == {("withheld", "budget_spent")}
+    bench.settle(BEGIN + 3 * times.HOUR)
+    assert ("withheld", "budget_spent") not in status_of_all(bench)
+    bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
+    bench.settle()
+    assert bench.keeper._progress.spent("o/gate", BEGIN, BEGIN + times.DAY) == 4 * 10**9, "what was spent stays spent"
+
+
+def test_200_crashes_at_any_moment_never_draw_a_window_twice_nor_spend_more_than_the_budget(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(5)  # noqa: S311 - not for secrets
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    streams = [bench.offer(gate, COUNT, NOISY), bench.offer(gate, replace(COUNT, by="read_point"), NOISY)]
+    told: dict[tuple[str, int, str], set[object]] = defaultdict(set)
+    draws, crashes = Counter[int](), 0
+    window = 11
+    while crashes < 200:
+        window += 1
+        bench.now = BEGIN + window * 5 * M + S
+        bench.receive(gate, *(read_of(window * 300 + n, n) for n in range(8)))
+        moment = rng.randrange(30)
+        with monkeypatch.context() as patch:
+            _crash_at(patch, bench, moment)
+            try:
+                bench.settle(BEGIN + window * 5 * M + LATENESS)
+            except _Crash:
+                crashes += 1
+        _note(bench, streams, told)
+        bench.keeper._progress.close()
+        bench.begin()
+    bench.settle(bench.now + times.HOUR)
+    _note(bench, streams, told)
+    assert crashes == 200
+    assert all(len(values) == 1 for values in told.values())
+    for _, start, _ in {(stream, start, "") for stream, start, _ in told}:
+        draws[start // times.HOUR] += 1
+    assert max(draws.values()) * NOISY.epsilon <= NOISY.budget
+    spent = [
+        bench.keeper._progress.spent("o/gate", hour, hour + times.HOUR) for hour in range(BEGIN, bench.now, times.HOUR)
+    ]
+    assert max(spent) == 2 * 10**9
+
+
+class _Crash(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+def _crash_at(patch: pytest.MonkeyPatch, bench: Bench, moment: int) -> None:
+    """Die before or after the `moment`-th thing that is put on disk or published."""
+    left = itertools.count(moment, -1)
+    progress = bench.keeper._progress
+    for owner, name in (
+        (progress, "draw"), (progress, "advance"), (progress, "close_windows"), (bench.raw, "write"),
+        (bench.released, "write"), (bench.heard, "publish"), (bench.released, "read"), (progress, "drawn"),
+    ):  # fmt: skip
+        patch.setattr(owner, name, _dying(getattr(owner, name), left))
+
+
+def _dying(done: Any, left: Iterator[int]) -> Any:
+    def died(*given: Any, **named: Any) -> Any:
+        if next(left) == 0:
+            raise _Crash
+        found = done(*given, **named)
+        if next(left) == 0:
+            raise _Crash
+        return found
+
+    return died
+
+
+def _note(bench: Bench, streams: list[str], told: dict[tuple[str, int, str], set[object]]) -> None:
+    """What history and live said until now."""
+    for stream in streams:
+        for point in bench.shown(stream):
+            told[stream, point.time, point.key].add(point.value)
+    for stream, point in bench.heard.by_stream:
+        told[stream, point.time, point.key].add(point.value)
+
+
+def status_of_all(bench: Bench) -> set[tuple[str, str | None]]:
+    return {(told["state"], told.get("reason")) for told in bench.heard.told.values() if "datastream" in told}
 
 
 def _away(_stream: str) -> None:

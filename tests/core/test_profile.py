@@ -27,6 +27,7 @@ PLACED = replace(TAGS, place=PLACE)
 METER = replace(STEPS, id="meter", place=PLACE, unit="kWh", privacy_unit="household", privacy_unit_id="h1")
 MEAN = {"op": "aggregate", "window": "PT5M", "statistics": ["mean", "count"]}
 COUNT5 = {"op": "aggregate", "window": "PT5M", "statistics": ["count"], "k": 5}
+NOISY = {"op": "noise", "epsilon": 0.5, "budget": 12}
 NAMES = {"op": "pseudonymise", "rotate": "P1D"}
 ROUND = {"op": "round_time", "to": "PT5M"}
 DELAY = {"op": "delay", "by": "PT1H"}
@@ -56,6 +57,8 @@ def profile(*operators: dict[str, Any]) -> Profile:
         ([CELL, {**MEAN, "by": "cell"}], replace(NOISE, place=PLACE)),
         ([CELL, {**MEAN, "by": "cell", "k": 5}], METER),
         ([CELL, {**MEAN, "by": "cell", "k": 100, "statistics": ["max", "p95"]}], METER),
+        ([COUNT5, NOISY], TAGS),
+        ([BOUNDS, MEAN, NOISY, STEP], NOISE),
         ([CELL, NAMES, {"op": "suppress", "fields": ["read_point"]}], TAGS),
     ],
 )
@@ -89,6 +92,13 @@ def test_these_suit(operators: list[dict[str, Any]], datastream: Datastream) -> 
         ([{**MEAN, "statistics": []}], NOISE, "no_statistics"),
         ([{**MEAN, "statistics": ["mean", "mean"]}], NOISE, "no_statistics"),
         ([{**MEAN, "k": 5}], NOISE, "privacy_unit_unknown"),
+        ([NOISY], TAGS, "profile_order"),
+        ([NOISY, COUNT5], TAGS, "profile_order"),
+        ([COUNT5, {**NOISY, "epsilon": 20}], TAGS, "budget_too_small"),
+        ([MEAN, NOISY], NOISE, "no_bounds"),
+        ([MEAN, BOUNDS, NOISY], NOISE, "no_bounds"),
+        ([BOUNDS, {**MEAN, "statistics": ["max"]}, NOISY], NOISE, "no_mechanism"),
+        ([BOUNDS, MEAN, STEP, NOISY], NOISE, "profile_order"),
         ([NAMES, {**ROUND, "to": "PT7M"}], TAGS, "grids_differ"),
         ([{"op": "clip"}], NOISE, "no_bounds"),
         ([{**COUNT5, "by": "cell"}], PLACED, "no_cell"),
