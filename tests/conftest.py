@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import Influxd, Mitoyen, Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("mitoyen", deadline=None)  # a busy machine is slow, and pytest's own limit ends what hangs
+settings.load_profile("mitoyen")
 
 # --- InfluxDB ---
 

@@ -19,12 +19,6 @@ Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
 """The points of each datastream that a feed is made of."""
 
 
-def windows_of(feed: Feed, found: Found, consents: Consents = NONE) -> Windows:
-    """The windows of these, as they are released, but for noise: what comes before `aggregate`, it, and what comes after it."""
-    exact = exact_windows(feed, found, consents)
-    return Windows(finished(feed, exact.points), exact.withheld)
-
-
 def finished(feed: Feed, points: list[Point]) -> list[Point]:
     """Windows after what comes after `aggregate` and noise."""
     return list(map(of_windows(feed.profile.after_windows), points))
