@@ -20,6 +20,7 @@ class Home:
         self.keeper = self.root / "keeper.sqlite"
         self.mosquitto = self.root / "mosquitto"
         self.run = self.root / "run"
+        self.wrapping = self.run / "wrapping.key"
         self.settings = self.run / "settings.json"
         self.socket = self.run / "broker.sock"
         self.keeper_state = self.run / "keeper.json"

@@ -74,7 +74,7 @@ def run_keeper(settings: Settings) -> None:
             progress=stack.enter_context(closing(Progress(home.keeper))),
             raw=stores.raw,
             released=stores.released,
-            keys=PseudonymKeys(home.pseudonyms),
+            keys=PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping),
             hash_of=tags.hasher(load_key(home.tags)),
             live=live,
             state_file=home.keeper_state,
@@ -96,7 +96,8 @@ class _Broker:
         self._registry = registry(settings, home)
         self._journal = Journal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
         self._meter = Meter(home.meter)
-        self._outbound = Outbound(self._journal, PseudonymKeys(home.pseudonyms), settings.lateness_ns, self._meter)
+        pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
+        self._outbound = Outbound(self._journal, pseudonyms, settings.lateness_ns, self._meter)
         self._ingest = Ingest(
             self._journal,
             IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),

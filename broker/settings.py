@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     window is to be released."""
     silent_after: Duration = "PT10M"
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
+    wrapping_key: Path | None = None
+    """The file with the key that seals pseudonyms' secrets: apart from the home's backups, or destroyed secrets live on in them. Left out:
+    `run/wrapping.key` in the home, so leave `run` out of them."""
     notice_before: Duration = "P7D"
     """How long before an agreement ends by itself its application is told."""
     checkpoint_every: Duration = "PT1H"

@@ -2,14 +2,14 @@
 
 Random for every epoch rather than derived from a master key, because only then destroying one destroys something. The
 file is replaced as a whole under a lock, since the live path and the history path of the broker are two processes and
-must call a tag by one name. What the disk itself keeps of replaced files is the disk's: use an encrypted one.
+must call a tag by one name. It is sealed under a key kept apart, which changes with every destruction, so that what backups hold is destroyed as
+well (`seal.py`). If no key opens the file, nothing is named. What the disk itself keeps of replaced files is the disk's: use an encrypted one.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from broker.privacy import pseudonymise
+from broker.privacy.seal import Sealed, write_private
 
 
 def load_key(path: Path) -> bytes:
     """The key of 32 bytes in a file of its own, made the first time; several processes may ask at once."""
     with locked(path):
         if not path.exists():
-            write_private(path, secrets.token_bytes(32).hex())
+            write_private(path, secrets.token_bytes(32).hex().encode())
         return bytes.fromhex(path.read_text())
 
 
@@ -35,17 +36,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
 class _OfOffer(TypedDict):
     closed: int
     secrets: dict[str, str]
@@ -54,12 +44,13 @@ class _OfOffer(TypedDict):
 class PseudonymKeys:
     """Keys by offer and epoch, made when first asked for and never again after they were destroyed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wrapping: Path) -> None:
         self._path = path
+        self._sealed = Sealed(path, wrapping)
         self._derived: dict[tuple[str, int], bytes] = {}
 
     def key(self, offer: str, epoch: int) -> bytes | None:
-        """The key of this epoch (32 bytes), or None if it was destroyed."""
+        """The key of this epoch (32 bytes), or None if it was destroyed or nothing opens the file."""
         derived = self._derived.get((offer, epoch))
         if derived is None:
             secret = self._secret(offer, epoch)
@@ -73,6 +64,8 @@ class PseudonymKeys:
         self.forget(offer, before)
         with locked(self._path):
             kept = self._load()
+            if kept is None:
+                return 0
             of_offer = kept.setdefault(offer, {"closed": before, "secrets": {}})
             doomed = [epoch for epoch in of_offer["secrets"] if int(epoch) < before]
             if not doomed and of_offer["closed"] >= before:
@@ -80,7 +73,7 @@ class PseudonymKeys:
             for epoch in doomed:
                 del of_offer["secrets"][epoch]
             of_offer["closed"] = max(of_offer["closed"], before)
-            self._save(kept)
+            self._save(kept, destroying=bool(doomed))
             return len(doomed)
 
     def forget(self, offer: str, before: int) -> None:
@@ -91,6 +84,8 @@ class PseudonymKeys:
     def _secret(self, offer: str, epoch: int) -> bytes | None:
         with locked(self._path):
             kept = self._load()
+            if kept is None:
+                return None
             of_offer = kept.setdefault(offer, {"closed": 0, "secrets": {}})
             if str(epoch) not in of_offer["secrets"]:
                 if epoch < of_offer["closed"]:
@@ -99,11 +94,10 @@ class PseudonymKeys:
                 self._save(kept)
             return bytes.fromhex(of_offer["secrets"][str(epoch)])
 
-    def _load(self) -> dict[str, _OfOffer]:
-        try:
-            return json.loads(self._path.read_text())  # type: ignore[no-any-return]  # the file is our own
-        except FileNotFoundError:
-            return {}
+    def _load(self) -> dict[str, _OfOffer] | None:
+        """All that is kept; None if nothing opens it."""
+        text = self._sealed.read()
+        return None if text is None else json.loads(text or "{}")
 
-    def _save(self, kept: dict[str, _OfOffer]) -> None:
-        write_private(self._path, json.dumps(kept))
+    def _save(self, kept: dict[str, _OfOffer], *, destroying: bool = False) -> None:
+        self._sealed.write(json.dumps(kept), lose_what_was=destroying)

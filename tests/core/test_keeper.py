@@ -118,7 +118,7 @@ class Bench:
             progress=Progress(self.home / "keeper"),
             raw=self.raw,
             released=self.released,
-            keys=PseudonymKeys(self.home / "pseudonyms"),
+            keys=PseudonymKeys(self.home / "pseudonyms", self.home / "wrapping"),
             hash_of=lambda epc: epc[-32:],
             live=self.heard,
             state_file=self.home / "state",
@@ -326,7 +326,12 @@ def test_pseudonyms_change_with_the_epoch_and_old_ones_can_not_be_made_again(ben
     assert names[0] == names[1] != names[2]
     assert names[3] not in names[:3]
     bench.settle(BEGIN + times.DAY + 5 * M)
-    assert PseudonymKeys(bench.home / "pseudonyms").key(shown.rsplit("/", 1)[1], BEGIN // times.DAY) is None
+    assert (
+        PseudonymKeys(bench.home / "pseudonyms", bench.home / "wrapping").key(
+            shown.rsplit("/", 1)[1], BEGIN // times.DAY
+        )
+        is None
+    )
     bench.receive(stream, read_of(4, 1))
     bench.settle()
     assert len(bench.shown(shown)) == 4
@@ -536,10 +541,10 @@ def test_with_a_withdrawn_offer_its_pseudonyms_keys_are_destroyed(bench: Bench) 
     bench.receive(tags, Point(BEGIN + 2, TAG.format(1), "k"))
     bench.settle()
     epoch = BEGIN // times.parse_duration("P1D")
-    assert PseudonymKeys(bench.home / "pseudonyms").key("offer-0", epoch) is not None
+    assert PseudonymKeys(bench.home / "pseudonyms", bench.home / "wrapping").key("offer-0", epoch) is not None
     bench.registry.withdraw_offer("offer-0", Caller("organisation", "o"), "enough", bench.now)
     bench.settle()
-    assert PseudonymKeys(bench.home / "pseudonyms").key("offer-0", epoch) is None
+    assert PseudonymKeys(bench.home / "pseudonyms", bench.home / "wrapping").key("offer-0", epoch) is None
 
 
 def test_who_consented_is_shown_from_then_on_and_is_none_of_the_k(bench: Bench) -> None:

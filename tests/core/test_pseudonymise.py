@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from broker import times
 from broker.points import Point
-from broker.privacy import pseudonymise
+from broker.privacy import pseudonymise, seal
 from broker.privacy.keys import PseudonymKeys
 
 EPC = "urn:epc:id:sgtin:0614141.812345.6789"
@@ -56,11 +56,11 @@ def test_every_time_falls_in_one_epoch_which_closes_after_it(time: int, rotate: 
 
 
 def test_a_destroyed_key_never_comes_back(tmp_path: Path) -> None:
-    keys = PseudonymKeys(tmp_path / "keys")
+    keys = PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")
     first = keys.key("offer", 10)
     assert first == keys.key("offer", 10)
     assert keys.destroy("offer", 11) == 1
-    for again in (keys, PseudonymKeys(tmp_path / "keys")):
+    for again in (keys, PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")):
         assert again.key("offer", 10) is None
         assert again.key("offer", 9) is None, "an epoch that was never used is past as well"
         assert again.key("offer", 11) is not None
@@ -69,23 +69,52 @@ def test_a_destroyed_key_never_comes_back(tmp_path: Path) -> None:
     assert keys.key("offer", 10) is None
 
 
-def test_a_destroyed_secret_is_not_in_the_file(tmp_path: Path) -> None:
-    keys = PseudonymKeys(tmp_path / "keys")
-    keys.key("offer", 1)
-    before = (tmp_path / "keys").read_text()
-    secret = before.split('"1": "')[1][:64]
-    keys.destroy("offer", 2)
-    assert secret not in "".join(path.read_text() for path in tmp_path.iterdir())
+def test_a_destroyed_secret_is_gone_from_every_copy_of_the_file_that_was_made_before(tmp_path: Path) -> None:
+    keys = PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")
+    kept = [keys.key("offer", epoch) for epoch in (1, 2)]
+    backup = (tmp_path / "keys").read_bytes()
+    assert keys.destroy("offer", 2) == 1
+    restored = PseudonymKeys(tmp_path / "restored", tmp_path / "wrapping")
+    (tmp_path / "restored").write_bytes(backup)
+    assert restored.key("offer", 1) is restored.key("offer", 2) is None
+    assert restored.key("new", 5) is None, "in doubt nothing is named"
+    assert restored.destroy("offer", 9) == 0
+    assert PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping").key("offer", 2) == kept[1]
+
+
+@pytest.mark.parametrize("writes", range(3))
+def test_a_crash_while_a_secret_is_destroyed_leaves_a_file_that_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    keys = PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")
+    later = [keys.key("offer", epoch) for epoch in (1, 2)][1]
+    left = iter([True] * writes)
+    with monkeypatch.context() as patch:
+        whole = seal.write_private
+        patch.setattr(
+            seal, "write_private", lambda path, content: whole(path, content) if next(left, False) else _die()
+        )
+        with pytest.raises(KeyboardInterrupt):
+            keys.destroy("offer", 2)
+    again = PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")
+    assert again.key("offer", 2) == later
+    again.destroy("offer", 2)
+    assert again.key("offer", 1) is None
+    assert len((tmp_path / "wrapping").read_text().split()) == 1
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    keys = PseudonymKeys(tmp_path / "keys")
+    keys = PseudonymKeys(tmp_path / "keys", tmp_path / "wrapping")
     keys.key("offer", 1)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
 
 
 def _key_in_another_process(path: Path, epoch: int) -> bytes | None:
-    return PseudonymKeys(path).key("offer", epoch)
+    return PseudonymKeys(path, path.with_name("wrapping")).key("offer", epoch)
 
 
 @pytest.mark.parametrize("epochs", [8])
