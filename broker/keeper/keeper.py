@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from broker.entry import Entry
 from broker.errors import StoreRejected, StoreUnavailable, Unavailable
 from broker.journal import Batch, JournalReader
 from broker.keeper import state
-from broker.keeper.budget import cost
+from broker.keeper.draws import drawn
 from broker.keeper.erasure import keys_shown
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
@@ -34,11 +34,11 @@ from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAIL
 from broker.model import Offer
 from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
-from broker.privacy.aggregate import Windows, start_of
+from broker.privacy.aggregate import start_of
 from broker.privacy.draw import laplace
 from broker.privacy.keys import PseudonymKeys
-from broker.privacy.noise import Draw, noisy
-from broker.privacy.profile import Clip, Sample
+from broker.privacy.noise import Draw
+from broker.privacy.profile import Sample
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 from broker.release import begins, pointwise
@@ -313,7 +313,7 @@ class Keeper:
         """Release the windows of these."""
         windows = exact_windows(feed, found, self._consents)
         if feed.profile.noise is not None:
-            windows = self._drawn(feed, windows)
+            windows = drawn(feed, windows, self._progress, self._draw)
         _withheld(windows.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(windows.points), withheld=windows.withheld)
         shown = finished(feed, windows.points)
@@ -322,24 +322,6 @@ class Keeper:
         RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
         REVISED.inc(sum(point.cursor in before for point in fresh))
         return shown
-
-    def _drawn(self, feed: Feed, exact: Windows) -> Windows:
-        """The same with noise: of each window what was drawn of it, which is drawn once and paid before anything is released."""
-        operator, noise = feed.profile.aggregate, feed.profile.noise
-        assert operator is not None
-        assert noise is not None
-        shown: list[Point] = []
-        unpaid = 0
-        for start, of_window in itertools.groupby(exact.points, key=_time):
-            groups = list(of_window)
-            drawn = self._progress.drawn(feed.stream, start)
-            if drawn is None:
-                drawn = noisy(groups, operator, noise, feed.profile.find(Clip), self._draw)
-                if not self._progress.draw(cost(feed, noise, start), drawn):
-                    unpaid += len(groups)
-                    continue
-            shown += drawn
-        return Windows(shown, {**exact.withheld, **({"budget_spent": unpaid} if unpaid else {})})
 
     def _before(self, feed: Feed, shown: list[Point]) -> dict[Cursor, Point]:
         """What was released of these windows before."""
@@ -490,27 +472,30 @@ class Keeper:
         return False
 
     def _erase_tag(self, tag: str) -> None:
-        """Erase the raw reads of a tag (a hash), after what releases showed of them."""
+        """Erase the raw reads of a tag (a hash), after what per-person releases showed of them."""
         for datastream in self._snapshot.datastreams:
             if datastream.kind != "rfid":
                 continue
             stream = datastream.stream
-            found = [read for chunk in reads_of(self._raw, stream, self._is(tag)) for read in chunk]
+            pieces = reads_of(self._raw, stream, lambda epc: self._hash_of(epc) == tag)
+            if not (found := [read for piece in pieces for read in piece]):
+                continue
             for feed in self._plan.feeds_of(datastream):
-                if found and feed.profile.aggregate is None:
+                if feed.profile.aggregate is None:
                     self._released.erase_keys(feed.stream, keys_shown(feed, found, self._released, self._keys.key))
-            if found:
-                self._raw.erase_keys(stream, {read.key for read in found})
+                    self._take_back(shown.offer.topic(shown.release) for shown in feed.shown_by)
+            self._raw.erase_keys(stream, {read.key for read in found})
 
-    def _is(self, tag: str) -> Callable[[str], bool]:
-        return lambda epc: self._hash_of(epc) == tag
+    def _take_back(self, topics: Iterable[str]) -> None:
+        """Let nothing be retained on these. Raises Unavailable while there is no connection: it is done anew then."""
+        for topic in topics:
+            if not self._live.tell(topic, b""):
+                raise Unavailable("what is retained can't be taken back while there is no connection")
 
     def _forget(self, offer: Offer, stream: str) -> None:
         if offer.profile.pseudonymise:
             KEYS_DESTROYED.inc(self._keys.destroy(offer.id, EVERY_EPOCH))
-        for topic in self._progress.cells(stream):
-            if not self._live.tell(topic, b""):
-                raise Unavailable("what cells retain can't be taken back while there is no connection")
+        self._take_back(self._progress.cells(stream))
         self._released.erase(stream)
         self._progress.forget(stream)
         self._watch.forget(stream)

@@ -74,8 +74,8 @@ class Heard:
     def tell(self, topic: str, payload: bytes) -> bool:
         if payload:
             self.told[topic] = json.loads(payload)
-        elif topic in self.retained:
-            del self.retained[topic]
+        elif topic.startswith("live/"):
+            self.retained.pop(topic, None)
         else:
             del self.told[topic]
         return True
