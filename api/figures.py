@@ -1,8 +1,13 @@
-"""What is answered of use: shapes of figures, and nothing else. Numbers are of records, and of bytes as they were written."""
+"""What is sent and answered of use, costs and findings: shapes, and nothing else. Amounts are of records, and of bytes as written."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from api.forms import Form, Id, Text, Time
+from api.forms import _example as example
 
 UPPER_BOUND = (
     "Of MQTT, where Mosquitto delivers, it is counted what was published while the agreement was live. That is an upper bound:"
@@ -52,3 +57,108 @@ class UseOfOffer(BaseModel):
     offer: str
     live_is: str = UPPER_BOUND
     uses: list[UseByOne]
+
+
+class NewCharge(Form):
+    model_config = example(id="november", amount="12.50", currency="EUR", begins="2026-11-01T00:00:00Z")
+
+    id: Id | None = None
+    amount: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}(\.[0-9]{1,4})?$")] = Field(
+        description="Decimal, as text: no binary fraction is a cent."
+    )
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217.")
+    begins: Time | None = Field(None, description="Of the time that is charged for.")
+    ends: Time | None = None
+
+
+class ChargeShown(BaseModel):
+    id: str
+    agreement: str
+    amount: str
+    currency: str
+    created: str
+    begins: str | None
+    ends: str | None
+    state: Literal["stated", "confirmed", "declined", "withdrawn"] = Field(
+        description="`confirmed`: the other side says that it paid."
+    )
+    reason: str | None = Field(description="Why it was declined or withdrawn.")
+
+
+class AnswerToCharge(Form):
+    model_config = example(confirm=True)
+
+    confirm: bool = Field(description="That it was paid.")
+    reason: Text | None = Field(None, description="Why not; public.")
+
+
+class NewFinding(Form):
+    model_config = example(
+        id="school-streets", title="Air at school gates, before and after", link="https://example.org/school-streets"
+    )
+
+    id: Id | None = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] = Field(
+        description="Public: name nobody in it."
+    )
+    link: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,1000}$")] = Field(
+        description="A page that anyone may read."
+    )
+
+
+class FindingShown(BaseModel):
+    id: str
+    application: str
+    title: str
+    link: str
+    published: str
+
+
+class Money(BaseModel):
+    currency: str
+    amount: str
+
+
+class SharesAndUses(BaseModel):
+    """What an organisation shares with others, and what it uses of theirs and its own."""
+
+    organisation: str
+    offers: int = Field(description="That stand.")
+    datastreams: int = Field(description="That are offered.")
+    agreements_on_its_offers: int = Field(description="That are active.")
+    applications: int
+    agreements_of_its_applications: int = Field(description="That are active.")
+    given_live: Amount = Field(description="To agreements on its offers: an upper bound.")
+    given_http: Amount
+    used_live: Amount = Field(description="By agreements of its applications: an upper bound.")
+    used_http: Amount
+    charged: list[Money] = Field(description="By it: stated and not declined or withdrawn.")
+    received: list[Money] = Field(description="Of that, confirmed by the other side.")
+    paid: list[Money] = Field(description="That it confirmed to others.")
+
+
+class OfferInUse(BaseModel):
+    offer: str
+    organisation: str
+    access: str
+    licence: str
+    price: str | None = Field(description="As its terms state it.")
+    withdrawn: str | None
+    agreements: dict[str, int] = Field(description="By state.")
+    purposes: dict[str, int] = Field(description="Of agreements that are active.")
+    refusals: int
+    published: Amount = Field(description="Live, once each, whoever listened.")
+    live: Amount = Field(description="To all agreements together: an upper bound.")
+    http: Amount = Field(description="Also without an agreement, where access is open.")
+    charged: list[Money]
+    received: list[Money]
+
+
+class Transparency(BaseModel):
+    """Who shares what and who uses what. No personal data: ids only, whose names stand where they can be changed."""
+
+    time: str = Field(description="When this was drawn up; at most a minute ago.")
+    live_is: str = UPPER_BOUND
+    organisations: list[SharesAndUses]
+    offers: list[OfferInUse]
+    findings: list[FindingShown]

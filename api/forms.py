@@ -20,6 +20,8 @@ ADatastream: TypeAlias = Annotated[Id, Path(examples=["pm25-roof-1"])]
 AnOffer: TypeAlias = Annotated[Id, Path(examples=["air-by-minute"])]
 ARelease: TypeAlias = Annotated[Id, Path(examples=["release-52f3c6a39d08d50140bd"])]
 AnApplication: TypeAlias = Annotated[Id, Path(examples=["smog-alert"])]
+ACharge: TypeAlias = Annotated[Id, Path(examples=["november"])]
+AFinding: TypeAlias = Annotated[Id, Path(examples=["school-streets"])]
 ANotice: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9_-]{1,128}$"), Path(examples=["agreement-7f4a90c1d25e8b36a0fc-revoked"])
 ]

@@ -19,6 +19,7 @@ from api.routes import (
     agreements,
     applications,
     consents,
+    costs,
     datastreams,
     gateways,
     history,
@@ -30,6 +31,7 @@ from api.routes import (
     offers,
     organisations,
     public,
+    transparency,
     use,
 )
 from api.services import Services
@@ -52,6 +54,8 @@ ROOMS = (
     consents,
     notices,
     use,
+    costs,
+    transparency,
     history,
     live,
     ledger,
@@ -115,6 +119,7 @@ def app(settings: Settings) -> FastAPI:
     made.state.services = services
     made.state.hub = hub
     made.state.files = Files()
+    made.state.transparency = None, 0, 0
     return made
 
 

@@ -102,6 +102,10 @@ class TellHeld(msgspec.Struct, tag="tell_held"):
     code: str
 
 
+class TotalUsage(msgspec.Struct, tag="total"):
+    """All that was ever counted, by offer and agreement: a list of Row."""
+
+
 class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
@@ -114,7 +118,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage
+MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | Sign | MeterCall | BearerCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]

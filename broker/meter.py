@@ -184,6 +184,16 @@ def hours(path: Path, start: int, end: int, offer: str | None = None, agreement:
         return [Row(*row) for row in rows]
 
 
+def totals(path: Path) -> list[Row]:
+    """All that was ever counted, by offer and agreement; `hour`: of the first."""
+    with closing(_opened(path)) as db:
+        rows = db.execute(
+            "select offer, agreement, min(hour), sum(live_records), sum(live_bytes), sum(http_records), sum(http_bytes)"
+            " from hours group by offer, agreement order by offer, agreement"
+        )
+        return [Row(*row) for row in rows]
+
+
 def _left(agreement: Agreement, used: Used) -> tuple[int | None, int | None]:
     assert agreement.terms.quota is not None
     left = remaining(agreement.terms.quota, used)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, NewType, TypeAlias
 
 from broker import topics
@@ -196,6 +197,42 @@ class Key:
         """Whether it may do nothing that the other may not, and for no longer."""
         ends = other.expires is None or (self.expires is not None and self.expires <= other.expires)
         return self.scopes <= other.scopes and ends
+
+
+ChargeState: TypeAlias = Literal["stated", "confirmed", "declined", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an offer's owner states that an agreement cost, and what the other side says to it. Times in ns since 1970."""
+
+    id: str
+    agreement: AgreementId
+    amount: Decimal
+    currency: str
+    """ISO 4217."""
+    created: int
+    begins: int | None = None
+    """Of the time that is charged for."""
+    ends: int | None = None
+    state: ChargeState = "stated"
+    """`confirmed`: the other side paid it. `withdrawn`: taken back, or given back."""
+    reason: str | None = None
+    """Why it was declined or withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an application learned from what it reads: a page that anyone may read."""
+
+    id: str
+    application: ApplicationId
+    holder: OrganisationId
+    """Whose application it is."""
+    title: str
+    link: str
+    created: int
+    """ns since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from broker.journal import Batch, Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress, place_of
-from broker.meter import Meter, hours
+from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
 from broker.mqtt.connection import Account
@@ -241,6 +241,9 @@ class _Broker:
             case control.Usage(start=start, end=end, offer=offer, agreement=agreement):
                 self._meter.flush(now)
                 return await asyncio.to_thread(hours, self._home.meter, start, end, offer, agreement)
+            case control.TotalUsage():
+                self._meter.flush(now)
+                return await asyncio.to_thread(totals, self._home.meter)
 
     async def _caught_up(self) -> bool:
         with suppress(TimeoutError, Unavailable):

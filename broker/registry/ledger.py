@@ -28,8 +28,8 @@ TEXT_ERASED = "text_erased"
 FRAME = frozenset({"seq", "time", "event", "previous", "hash", "digests", "salts"})
 """What every entry is made of, whatever it tells."""
 IN_CHAIN = frozenset(
-    {"access", "agreement", "application", "approval", "by", "datastream", "dispute", "field", "gateway", "key", "licence"}
-    | {"notice", "offer", "organisation", "outcome", "purpose", "request", "role", "state", "whose"}
+    {"access", "agreement", "amount", "application", "approval", "by", "charge", "currency", "datastream", "dispute", "field", "finding"}
+    | {"gateway", "key", "licence", "notice", "offer", "organisation", "outcome", "purpose", "request", "role", "state", "whose"}
 )  # fmt: skip
 """The strings that are ids, purposes and codes. Any other is taken for free text, so that in doubt it can be erased."""
 

@@ -77,7 +77,9 @@ def _last(connection: Connection) -> tuple[int, str]:
 
 
 def _erase_repeated(connection: Connection, facts: dict[str, object], text: str) -> None:
-    """Agreements and notices repeat a reason, and so does a suspension."""
+    """Agreements, notices and charges repeat a reason, and so does a suspension."""
+    charge = (t.charges.c.id == facts.get("charge"), t.charges.c.reason == text)
+    connection.execute(update(t.charges).where(*charge).values(reason=None))
     for column in (t.agreements.c.id, t.notices.c.agreement):
         same = (column == facts.get("agreement"), column.table.c.reason == text)
         connection.execute(update(column.table).where(*same).values(reason=None))

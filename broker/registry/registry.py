@@ -30,6 +30,7 @@ from broker.model import (
 )
 from broker.registry import reading
 from broker.registry import tables as t
+from broker.registry.accounts import Accounts
 from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.record import PublicRecord, record
@@ -52,6 +53,11 @@ class Registry(ConsentBook):
     def keyring(self) -> Keyring:
         """Keys and logins."""
         return Keyring(self._database)
+
+    @property
+    def accounts(self) -> Accounts:
+        """What agreements cost, and what was learned."""
+        return Accounts(self._database)
 
     # --- operator and organisations
 

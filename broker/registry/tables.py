@@ -218,6 +218,33 @@ erasures = Table(
 )
 """Of which tags what was read before is to be erased."""
 
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False, index=True),
+    Column("amount", String(24), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("begins", BigInteger),
+    Column("ends", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+)
+"""`amount`: decimal digits, since no binary fraction is a cent."""
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("application", ForeignKey("applications.id"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+)
+"""With its end, title and link are emptied."""
+
 ledger = Table(
     "ledger",
     metadata,

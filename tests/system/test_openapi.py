@@ -21,7 +21,8 @@ BEFORE = [
 ]  # fmt: skip
 AFTER = [
     "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
-    "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "delete agreements/{agreement}", "delete notices/{notice}",
+    "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "post charges/{charge}/answer", "delete charges/{charge}",
+    "delete agreements/{agreement}", "delete notices/{notice}", "delete findings/{finding}",
     "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",
     "delete organisations/{organisation}",
 ]  # fmt: skip

@@ -205,6 +205,31 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tag', 'asked', name=op.f('pk_erasures'))
     )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
+    op.create_table('charges',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('agreement', sa.String(length=63), nullable=False),
+    sa.Column('amount', sa.String(length=24), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('begins', sa.BigInteger(), nullable=True),
+    sa.Column('ends', sa.BigInteger(), nullable=True),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['agreement'], ['agreements.id'], name=op.f('fk_charges_agreement')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_charges'))
+    )
+    op.create_index(op.f('ix_charges_agreement'), 'charges', ['agreement'], unique=False)
+    op.create_table('findings',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('application', sa.String(length=63), nullable=False),
+    sa.Column('title', sa.Text(), nullable=False),
+    sa.Column('link', sa.Text(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('ended', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['application'], ['applications.id'], name=op.f('fk_findings_application')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_findings'))
+    )
+    op.create_index(op.f('ix_findings_application'), 'findings', ['application'], unique=False)
     op.execute("insert into revision values (1)")
     for statement in refusals(op.get_bind().dialect.name):
         op.execute(statement)
