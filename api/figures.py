@@ -1,13 +1,14 @@
-"""What is sent and answered of use, costs and findings: shapes, and nothing else. Amounts are of records, and of bytes as written."""
+"""What is sent and answered of use, costs, findings and previews: shapes, and nothing else. Amounts are of records, and of bytes as written."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from api.forms import Form, Id, Text, Time
+from api.forms import Form, GeoPoint, Id, NewTerms, Purpose, Text, Time
 from api.forms import _example as example
+from broker.privacy.profile import Profile
 
 UPPER_BOUND = (
     "Of MQTT, where Mosquitto delivers, it is counted what was published while the agreement was live. That is an upper bound:"
@@ -162,3 +163,49 @@ class Transparency(BaseModel):
     organisations: list[SharesAndUses]
     offers: list[OfferInUse]
     findings: list[FindingShown]
+
+
+class NewPreview(Form):
+    model_config = example(
+        datastream="pm25-roof-1",
+        profile={"name": "halves", "operators": [{"op": "quantise", "step": 0.5}]},
+        terms={"licence": "CC-BY-4.0", "attribution": "Air Lyon", "purposes": ["any"]},
+        application="smog-alert",
+        start="2026-11-23T00:00:00Z",
+        end="2026-11-24T00:00:00Z",
+    )
+
+    datastream: Id
+    profile: Profile
+    terms: NewTerms
+    application: Id = Field(description="Whose eyes to look through.")
+    purpose: Purpose | None = Field(None, description="Left out: one that the terms permit.")
+    start: Time | None = Field(None, description="Of what is looked at. Left out: an hour before the end.")
+    end: Time | None = Field(None, description="Left out: the newest that there is.")
+    limit: Annotated[int, Field(ge=1, le=1_000)] = Field(100, description="Of observations that are shown, the newest.")
+
+
+class PreviewedLive(BaseModel):
+    topic: str
+    properties: dict[str, str] = Field(description="MQTT 5 user properties of every message.")
+    retained: Any = Field(description="What is heard at once, where the newest was looked at; null: nothing is.")
+    messages: list[Any] = Field(description="Those that would have been published had the offer stood already.")
+
+
+class PreviewShown(BaseModel):
+    permitted: bool
+    reason: str | None = Field(description="Why it would see nothing: a code.")
+    detail: str | None
+    after_approval: bool = Field(description="Only when you have granted its request.")
+    location: GeoPoint | None
+    past: list[Any] = Field(
+        description="What history would hold. Of personal data an offer shows nothing from before it."
+    )
+    live: PreviewedLive | None
+    withheld: dict[str, int] | None = Field(
+        description="Of the past, by reason. Null for personal data, of which only what would be released is told."
+    )
+    looked_at: int | None = Field(description="Records. Null for personal data.")
+    start: str | None
+    end: str | None
+    complete: bool = Field(description="Whether all of this time was looked at, and all that it shows is here.")

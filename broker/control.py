@@ -106,6 +106,42 @@ class TotalUsage(msgspec.Struct, tag="total"):
     """All that was ever counted, by offer and agreement: a list of Row."""
 
 
+class Preview(msgspec.Struct, tag="preview"):
+    """What an offer with this profile would show of a datastream of this organisation: a Previewed."""
+
+    organisation: str
+    datastream: str
+    profile: str
+    """As JSON."""
+    start: int | None
+    """Of what is looked at (ns). None: an hour before the end."""
+    end: int | None
+    """None: the newest that there is."""
+    limit: int
+    """Of observations that are answered, the newest."""
+
+
+class Previewed(msgspec.Struct):
+    """What whoever agreed to the offer would see."""
+
+    refused: str = ""
+    """Why nothing was looked at: a code; empty if it was."""
+    past: list[msgspec.Raw] = []
+    """Of history, were it offered now; each as it would be answered."""
+    live: list[msgspec.Raw] = []
+    """Had it been offered already: each as it would have been published."""
+    retained: bool = False
+    """Whether a newcomer hears the last of these at once: of personal data nothing, before the offer released any."""
+    withheld: dict[str, int] | None = None
+    """Of the past, by reason. None for personal data, of which only what would be released is told, as the next."""
+    records: int | None = None
+    """That were looked at."""
+    start: int = 0
+    end: int = 0
+    complete: bool = True
+    """Whether all of that time was looked at, and all that it shows is answered."""
+
+
 class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
@@ -118,9 +154,10 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
+OwnersCall: TypeAlias = Gateways | Refusals | Preview
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
-Call: TypeAlias = Changed | Gateways | Refusals | CaughtUp | Ready | Sign | MeterCall | BearerCall
+Call: TypeAlias = Changed | CaughtUp | Ready | Sign | OwnersCall | MeterCall | BearerCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

@@ -25,6 +25,7 @@ BEHIND = Gauge(
     "mitoyen_store_behind_batches", "Batches in the journal that are not stored yet", multiprocess_mode="mostrecent"
 )
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
+PREVIEWS = Counter("mitoyen_previews", "Previews that owners asked for, by outcome", ["outcome"])
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])
 LIMITED = Counter("mitoyen_requests_limited", "Requests that were one too many, by limit", ["limit"])
 STREAMS = Gauge("mitoyen_live_streams", "Server-Sent Events streams that are open", multiprocess_mode="livesum")

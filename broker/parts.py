@@ -30,13 +30,14 @@ from broker.model import AgreementId
 from broker.mqtt.connection import Account
 from broker.opening import prefix, registry, writer
 from broker.outbound import PLACE, Outbound
+from broker.previews import Previews
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
 from broker.registry.checkpoint import Checkpoint
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings import Settings
-from broker.store.open import open_stores
+from broker.store.open import open_raw, open_stores
 from broker.store.protocol import Store
 
 log = structlog.get_logger()
@@ -104,6 +105,11 @@ class _Broker:
             on_batch=self._journalled,
             places=lambda: {PLACE: self._outbound.place},
         )
+        self._previews = Previews(
+            lambda: open_raw(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings)),
+            lambda organisation, name: self._registry.accounts.note_preview(organisation, name, time.time_ns()),
+            settings.lateness_ns,
+        )
         self._authority = Authority(self._snapshot, self._meter.used)
         self._bearers = Bearers(self._registry, load_key(home.tags), canonical)
         self._latest = Snapshot(-1)
@@ -135,6 +141,7 @@ class _Broker:
             log.info("broker_stopped")
         finally:
             self._keep_places()
+            self._previews.close()
             self._meter.close(time.time_ns())
             self._journal.close()
             self._registry.close()
@@ -186,12 +193,6 @@ class _Broker:
                     self._follow(snapshot)
                     await self._authority.apply(snapshot, passwords)
                     return snapshot.revision
-            case control.Gateways(organisation=organisation, gateways=gateways):
-                asked = set(gateways)
-                heard = self._journal.presences()
-                return [one for one in heard if one.organisation == organisation and one.gateway in asked]
-            case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
-                return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
             case control.CaughtUp():
                 return await self._caught_up()
             case control.Sign():
@@ -200,8 +201,21 @@ class _Broker:
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
             case control.IssueCode() | control.GiveConsent() | control.WithdrawConsent() | control.TellHeld():
                 return await self._answer_bearer(call)
+            case control.Gateways() | control.Refusals() | control.Preview():
+                return await self._answer_owner(call)
             case _:
                 return await self._answer_of_meter(call)
+
+    async def _answer_owner(self, call: control.OwnersCall) -> object:
+        match call:
+            case control.Gateways(organisation=organisation, gateways=gateways):
+                asked = set(gateways)
+                heard = self._journal.presences()
+                return [one for one in heard if one.organisation == organisation and one.gateway in asked]
+            case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
+                return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
+            case control.Preview():
+                return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
 
     async def _answer_bearer(self, call: control.BearerCall) -> object:
         now = time.time_ns()

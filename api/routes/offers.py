@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1/offers", tags=["offers"])
 def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> forms.OfferShown:
     """Offer your datastreams. Refused (422) with the reason where the profile does not suit one."""
     now = time.time_ns()
-    terms = _terms(body.terms, now)
+    terms = terms_of(body.terms, now)
     own = {d.id: d for d in with_.registry.datastreams(caller.id)}
     missing = [name for name in body.datastreams if name not in own]
     if missing:
@@ -39,7 +39,7 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     offer_id = OfferId(body.id or keys.new_id("offer"))
     chosen = [own[name] for name in body.datastreams]
     suitability.check(body.profile, chosen)
-    releases = [_release(offer_id, one, body.profile) for one in chosen]
+    releases = [release_of(offer_id, one, body.profile) for one in chosen]
     offer = Offer(offer_id, OrganisationId(caller.id), body.profile, terms, tuple(releases), now)
     with_.registry.add_offer(offer)
     with_.changed()
@@ -66,7 +66,7 @@ def change_terms(offer: forms.AnOffer, body: forms.NewTerms, caller: OfOrganisat
     found = _own(offer, caller, with_)
     if found.withdrawn is not None:
         raise Conflict(f"the offer {offer} was withdrawn")
-    changed = with_.registry.change_terms(found, _terms(body, time.time_ns()), time.time_ns())
+    changed = with_.registry.change_terms(found, terms_of(body, time.time_ns()), time.time_ns())
     with_.changed()
     return _shown(changed)
 
@@ -124,7 +124,7 @@ def _shown(offer: Offer) -> forms.OfferShown:
     )
 
 
-def _terms(body: forms.NewTerms, now: int) -> Terms:
+def terms_of(body: forms.NewTerms, now: int) -> Terms:
     expires = times.parse(body.expires) if body.expires else None
     if expires is not None and expires <= now:
         raise Refused("expires_in_the_past", "terms/expires: expected a time that is still to come")
@@ -155,7 +155,7 @@ def _terms(body: forms.NewTerms, now: int) -> Terms:
     )
 
 
-def _release(offer: OfferId, datastream: Datastream, chosen: Profile) -> Release:
+def release_of(offer: OfferId, datastream: Datastream, chosen: Profile) -> Release:
     digest = hashlib.sha256(f"{offer}/{datastream.stream}".encode()).hexdigest()
     stream = identity(offer, datastream, chosen, shared=suitability.may_share(chosen, datastream))
     return Release(ReleaseId(f"release-{digest[:20]}"), offer, datastream, stream)

@@ -29,7 +29,7 @@ from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
 from broker.keeper.watch import Teller, Watch
-from broker.keeper.windows import Found, cut, exact_windows, finished
+from broker.keeper.windows import Found, cut, exact_windows, finished, first_of_each
 from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
 from broker.model import Offer
 from broker.points import Cursor, Point, Row
@@ -236,15 +236,15 @@ class Keeper:
         sample = feed.profile.find(Sample)
         if sample is None:
             return points
-        chosen: dict[int, Point] = {}
-        for point in points:
-            chosen.setdefault(start_of(point.time, sample.every_ns), point)
-        fresh = [point for start, point in chosen.items() if self._is_first(feed, start, sample.every_ns, point)]
+        fresh = [
+            point for point in first_of_each(points, sample.every_ns) if self._is_first(feed, sample.every_ns, point)
+        ]
         _withheld({"sampled_out": len(points) - len(fresh)})
         return fresh
 
-    def _is_first(self, feed: Feed, start: int, every: int, point: Point) -> bool:
-        """Whether nothing else of the interval that begins at `start` was released before."""
+    def _is_first(self, feed: Feed, every: int, point: Point) -> bool:
+        """Whether nothing else of its interval was released before."""
+        start = start_of(point.time, every)
         newest = self._sampled_upto.get(feed.stream)
         if newest is None:
             last = self._released.latest([feed.stream]).get(feed.stream)

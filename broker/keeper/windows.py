@@ -1,8 +1,8 @@
-"""What a feed with statistics shows of the points of its datastreams, and where a long past is cut into pieces. Pure."""
+"""What a feed shows of points together: windows, one of each interval; and where a long past is cut into pieces. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -53,6 +53,14 @@ def _prepared(feed: Feed, points: list[Point]) -> list[Point]:
     for change in filter(None, map(of_points, feed.profile.before_windows)):
         points = [changed for point in points if isinstance(changed := change(point), Point)]
     return points
+
+
+def first_of_each(points: Iterable[Point], every: int) -> list[Point]:
+    """The first that stands here of each interval of this length (ns)."""
+    chosen: dict[int, Point] = {}
+    for point in points:
+        chosen.setdefault(start_of(point.time, every), point)
+    return list(chosen.values())
 
 
 def cut(chunks: Sequence[Sequence[Point]], limit: int, length: int) -> tuple[int, int]:

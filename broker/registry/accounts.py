@@ -91,6 +91,11 @@ class Accounts:
         """The oldest first."""
         return self._charges(t.charges.c.agreement == agreement)
 
+    def note_preview(self, organisation: str, datastream: str, now: int) -> None:
+        """Put on the record that an owner looked at what an offer of its personal data would show."""
+        with self._database.changing() as c:
+            record(c, now, "personal_data_previewed", organisation=organisation, datastream=datastream)
+
     def publish_finding(self, finding: Finding) -> None:
         """Raises Conflict, also when the application has too many already."""
         own = living(t.findings).where(t.findings.c.application == finding.application)

@@ -36,6 +36,11 @@ def open_released(spec: str, home: Path, *, prefix: str, account: Account | Toke
     return _open(spec, home, "released", prefix=prefix, account=account, readonly=True)
 
 
+def open_raw(spec: str, home: Path, *, prefix: str, account: Account | Token | None = None) -> Store:
+    """What came in, to read: for previews, which the broker process answers. Raises Malformed."""
+    return _open(spec, home, "raw", prefix=prefix, account=account, readonly=True)
+
+
 def _open(spec: str, home: Path, which: str, *, prefix: str, account: Account | Token | None, readonly: bool) -> Store:
     kind, _, url = spec.partition(":")
     if spec == "sqlite":
