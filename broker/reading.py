@@ -19,7 +19,8 @@ from broker.place import Place
 from broker.points import Value
 
 FormatName: TypeAlias = Literal[
-    "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap",
+    "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
+    "home-assistant", "sparkplug", "impinj", "zebra",
 ]  # fmt: skip
 """The formats that a gateway may speak, as configuration, interface and command line call them."""
 

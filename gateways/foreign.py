@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
+import numpy as np
 
 from broker.entry import Refusal
 from broker.errors import Malformed
@@ -99,6 +100,11 @@ def value(found: object) -> Value | None:
         as_number = number(found)
         return found if as_number is None else as_number
     return found if isinstance(found, bool | int | float) else None
+
+
+def shortest(single: float) -> float:
+    """A float of 32 bits with the digits that it has: 12.1, and not 12.100000381469727."""
+    return float(str(np.float32(single)))
 
 
 def place(longitude: object, latitude: object) -> Place | None:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from broker.entry import Decode, Refusal
 from broker.reading import Custom, Format, FormatName, Understood
-from gateways import canonical, lorawan, opensensemap, senml, sensor_community
+from gateways import (
+    canonical,
+    home_assistant,
+    lorawan,
+    opensensemap,
+    rfid_readers,
+    senml,
+    sensor_community,
+    shelly,
+    sparkplug,
+    tasmota,
+    zigbee2mqtt,
+)
 from gateways.foreign import EXPECTED, Read
 
 DECODERS: dict[str, Decode] = {"json": canonical.decode}
@@ -20,6 +32,13 @@ READERS: dict[FormatName, Callable[[Custom], Read]] = {
     "chirpstack": lorawan.chirpstack_reader,
     "sensor-community": sensor_community.reader,
     "opensensemap": opensensemap.reader,
+    "tasmota": tasmota.reader,
+    "zigbee2mqtt": zigbee2mqtt.reader,
+    "shelly": shelly.reader,
+    "home-assistant": home_assistant.reader,
+    "sparkplug": sparkplug.reader,
+    "impinj": rfid_readers.impinj_reader,
+    "zebra": rfid_readers.zebra_reader,
 }
 
 

@@ -110,8 +110,7 @@ def _same_times(payload: bytes) -> bool:
 
 
 def _reading_of_bytes(box: str, sensor: bytes, value: float, seconds: int | None = None) -> Reading:
-    short = float(f"{value:.7g}")  # the digits that float32 has: 4.3, not 4.300000190734863
-    return Reading(box, sensor.hex(), short, None if seconds is None else moments.since_1970(seconds))
+    return Reading(box, sensor.hex(), foreign.shortest(value), None if seconds is None else moments.since_1970(seconds))
 
 
 def _csv(topic: str, text: str, custom: Custom) -> list[Item]:

@@ -8,12 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
+from gateways.sparkplug import SCHEMA
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 def text(found: Any) -> bytes:
     return json.dumps(found, ensure_ascii=False).encode()
+
+
+def sparkplug(seq: int | None, *metrics: tuple[str | None, int | None, int, dict[str, Any]]) -> bytes:
+    """A payload of (name, alias, datatype, value) metrics."""
+    made = [
+        {
+            "timestamp": 1795377600250,
+            "datatype": datatype,
+            **value,
+            **({"name": name} if name else {}),
+            **({"alias": alias} if alias else {}),
+        }
+        for name, alias, datatype, value in metrics
+    ]
+    return SCHEMA.make("Payload", timestamp=1795377600250, metrics=made, seq=seq).SerializeToString()
 
 
 SENSEBOX = "5eb99cacd46fb8001b2ce04c"
@@ -85,5 +102,115 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
         (SENSEBOX, struct.pack("<12sf12sf", bytes.fromhex("a" * 24), 4.3, bytes.fromhex("b" * 24), -1.25)),
         (SENSEBOX, text({"reading": {"PM2.5_AirPollutantValue": "7.9"}, "battery": "5.9"})),
         (f"{SENSEBOX}/{'a' * 24}", b"createdAt,value\n2026-11-22T20:00:00.250Z,6.38\n"),
+    ],
+    "tasmota": [
+        (
+            "tele/cellar/SENSOR",
+            text({
+                "Time": "2026-11-22T21:00:00",
+                "Epoch": 1795377600,
+                "SHT3X-0x44": {"Temperature": 12.5, "Humidity": 71.2, "DewPoint": 7.4},
+                "ENERGY": {"Total": 12.34, "Power": [10, 20], "Voltage": 231, "TotalStartTime": "2026-01-01T00:00:00"},
+                "VINDRIKTNING": {"PM2.5": 6},
+                "TempUnit": "C",
+            }),
+        ),
+        ("stat/cellar/STATUS10", text({"StatusSNS": {"Time": "2026-07-01T12:00:00", "DS18B20": {"Id": "00", "Temperature": 54.5}, "TempUnit": "F"}})),
+    ],
+    "zigbee2mqtt": [
+        (
+            "zigbee2mqtt/bridge/devices",
+            text([
+                {"friendly_name": "Coordinator", "type": "Coordinator", "definition": None},
+                {
+                    "friendly_name": "kitchen/window",
+                    "definition": {
+                        "vendor": "Aqara",
+                        "model": "WSDCGQ11LM",
+                        "exposes": [
+                            {"type": "numeric", "name": "temperature", "property": "temperature", "unit": "°C"},
+                            {"type": "composite", "property": "level", "features": [{"property": "noise", "unit": "dBA"}]},
+                            {"type": "numeric", "property": "linkquality", "unit": "lqi"},
+                        ],
+                    },
+                },
+            ]),
+        ),
+        ("zigbee2mqtt/kitchen/window", text({"temperature": 21.37, "contact": True, "level": {"noise": 40}, "linkquality": 87, "battery": None})),
+        ("zigbee2mqtt/kitchen/window", text({"temperature": 21.4, "last_seen": "2026-11-22T20:00:00.250Z"})),
+        ("zigbee2mqtt/kitchen/window", text({"temperature": 21.5, "last_seen": 1795377600250})),
+    ],
+    "shelly": [
+        (
+            "shellyplus1pm-1/events/rpc",
+            text({
+                "src": "shellyplus1pm-1",
+                "method": "NotifyStatus",
+                "params": {"ts": 1795377600.25, "switch:0": {"id": 0, "apower": 42.5, "aenergy": {"total": 7.5, "by_minute": [1.0]}, "errors": None}},
+            }),
+        ),
+        ("shellyplus1pm-1/status/temperature:100", text({"id": 100, "tC": 11.5, "tF": 52.7})),
+        ("shellies/shellyht-1/sensor/temperature", b"18.75"),
+        ("shellies/shelly1pm-1/relay/0/energy", b"1200"),
+        ("shellies/shelly1pm-1/relay/0", b"on"),
+        (
+            "",
+            text({"src": "shellypro3em-1", "result": {"em:0": {"id": 0, "a_act_power": 12.5, "a_voltage": 230.1}, "sys": {"unixtime": 1795377600}}}),
+        ),
+        ("shellyem-1", text({"emeters": [{"power": 5.5, "total": 12.0, "is_valid": True}], "tmp": {"tC": 40.5}, "unixtime": 1795377600, "uptime": 5})),
+    ],
+    "home-assistant": [
+        ("homeassistant/sensor/attic/unit_of_measurement", text("°C")),
+        ("homeassistant/sensor/attic/state", b"17.5"),
+        ("homeassistant/sensor/attic/state", b"unavailable"),
+        ("homeassistant/sensor/attic/last_updated", text("2026-11-22T20:00:00.000001+00:00")),
+        ("homeassistant/binary_sensor/door/state", text("on")),
+        ("homeassistant/sensor/attic/longitude", b"4.8357"),
+        ("homeassistant/sensor/attic/latitude", b"45.7605"),
+    ],
+    "sparkplug": [
+        ("spBv1.0/works/NBIRTH/pump-1", sparkplug(0, ("bdSeq", None, 8, {"long_value": 3}), ("Node Control/Rebirth", None, 11, {"boolean_value": False}), ("Level", 1, 9, {"float_value": 12.1}))),
+        ("spBv1.0/works/DBIRTH/pump-1/valve", sparkplug(1, ("Opening", 2, 1, {"int_value": 4_294_967_295}), ("Temp", 3, 10, {"double_value": 1.5}))),
+        ("spBv1.0/works/NDATA/pump-1", sparkplug(2, (None, 1, 9, {"float_value": 12.3}))),
+        ("spBv1.0/works/DDATA/pump-1/valve", sparkplug(3, (None, 2, 1, {"int_value": 200}), (None, 3, 0, {"is_null": True}))),
+        ("spBv1.0/works/DDEATH/pump-1/valve", sparkplug(4)),
+        ("spBv1.0/works/NDEATH/pump-1", sparkplug(None, ("bdSeq", None, 8, {"long_value": 3}))),
+        ("spBv1.0/works/DDATA/pump-1/valve", text({"timestamp": 1795377600250, "metrics": [{"name": "Opening", "dataType": "Int8", "value": 55}], "seq": 0})),
+    ],
+    "impinj": [
+        (
+            "",
+            text([
+                {
+                    "timestamp": "2026-11-22T20:00:00.123456789Z",
+                    "hostname": "impinj-1",
+                    "eventType": "tagInventory",
+                    "tagInventoryEvent": {"epc": "MDQle_cZTkAAABqF", "antennaPort": 2, "antennaName": "east", "peakRssiCdbm": -5125},
+                },
+                {"timestamp": "2026-11-22T20:00:00Z", "hostname": "impinj-1", "eventType": "inventoryStatus", "inventoryStatusEvent": {"status": "running"}},
+            ]),
+        ),
+        (
+            "",
+            text({
+                "readerName": "dock",
+                "tag_reads": [{"epc": "3034257BF7194E4000001A85", "firstSeenTimestamp": 1795377600123456, "antennaPort": 1, "antennaZone": "DOCK", "peakRssi": -44.5}],
+            }),
+        ),
+        ("", b"\r\n"),
+    ],
+    "zebra": [
+        (
+            "",
+            text([
+                {
+                    "type": "INVENTORY",
+                    "timestamp": "2026-11-22T21:00:00.250+0100",
+                    "data": {"idHex": "3034257BF7194E4000001A85", "antenna": 3, "peakRssi": -52, "hostName": "FX9600-1", "eventNum": 7, "format": "epc"},
+                },
+                {"type": "heartbeat", "timestamp": "2026-11-22T21:00:00+0100", "data": {"radioActivity": "active"}},
+            ]),
+        ),
+        ("", text({"type": "SIMPLE", "timestamp": "2026-11-22T20:00:00Z", "data": {"tagData": [{"idHex": "3034257BF7194E4000001A86", "peakRssi": -60}]}})),
     ],
 }  # fmt: skip

@@ -26,6 +26,7 @@ ARRIVED = times.parse("2026-11-22T20:00:00Z")
 Row: TypeAlias = "tuple[str, Value, str | None, str | None]"
 """(property, value, unit, time) of a reading, (read point or antenna, EPC, RSSI, time) of a tag read."""
 
+_TASMOTA = {"Temperature": "Cel", "DewPoint": "Cel", "Humidity": "%", "Pressure": "hPa", "Gas": "kOhm"}
 OW = "urn:dev:ow:10e2073a01080063"
 DATA: dict[str, tuple[FormatName, str, list[Row]]] = {
     "senml/ex1.json": ("senml", OW, [("Cel", 23.1, "Cel", None)]),
@@ -85,6 +86,111 @@ DATA: dict[str, tuple[FormatName, str, list[Row]]] = {
             for s in ("13.254", "12.312", "11.513", "10.380", "09.569", "05.967")
         ],
     ),
+    **{
+        f"tasmota/SENSOR_{sensor}.json": (
+            "tasmota", "", [(f"{sensor}.{member}", value, _TASMOTA[member], time) for member, value in values.items()],
+        )
+        for sensor, time, values in (
+            ("AM2301", "2019-01-01T00:00:00Z", {"Temperature": 24.6, "Humidity": 58.2}),
+            ("BME280", "2019-11-03T19:34:28Z", {"Temperature": 21.7, "Humidity": 66.6, "Pressure": 988.6}),
+            (
+                "BME680",
+                "2021-09-22T17:00:00Z",
+                {"Temperature": 24.5, "Humidity": 33.0, "DewPoint": 7.1, "Pressure": 987.7, "Gas": 1086.43},
+            ),
+        )
+    },
+    "tasmota/SENSOR_LwReceived.json": (
+        "tasmota",
+        "",
+        [
+            (f"LwReceived.0x4AD6.{member}", value, None, None)
+            for member, value in (
+                ("Node", 1), ("Device", "0x4AD6"), ("RSSI", -50.0), ("SNR", 12.0), ("Events", 0), ("LastEvent", 0), ("DoorOpen", 1),
+                ("Alarm", 0), ("Battery", 3.0),
+            )
+        ],
+    ),
+    "zigbee2mqtt/LED1545G12.json": (
+        "zigbee2mqtt", "", [("state", "ON", None, None), ("brightness", 215, None, None), ("color_temp", 325, None, None)],
+    ),
+    "zigbee2mqtt/WSDCGQ01LM.json": (
+        "zigbee2mqtt", "", [("temperature", 27.34, None, None), ("humidity", 44.72, None, None)],
+    ),
+    "shelly/NotifyStatus_switch.json": (
+        "shelly", "shellypro4pm-f008d1d8b8b8", [("switch:0.output", True, None, "2021-09-09T11:22:25.04Z")],
+    ),
+    "shelly/gen1_plug_s_device_dump.json": (
+        "shelly",
+        "shellyplug-s-DDEEFF",
+        [
+            (name, value, unit, "2024-02-07T18:57:21Z")
+            for name, value, unit in (
+                ("meters.0.overpower", 0.0, None), ("meters.0.power", 0.0, "W"), ("meters.0.total", 2632, "W.min"),
+                ("overtemperature", False, None), ("relays.0.ison", False, None), ("relays.0.overpower", False, None),
+                ("temperature", 24.14, "Cel"), ("tmp.tC", 24.14, "Cel"),
+            )
+        ],
+    ),
+    "shelly/gen2_plus1pm_device_dump.json": (
+        "shelly",
+        "shellyplus1pm-aabbccddeeff",
+        [
+            (name, value, unit, "2024-02-07T17:28:56Z")
+            for name, value, unit in (
+                ("input:0.state", False, None), ("switch:0.aenergy.total", 110.046, "W.h"), ("switch:0.apower", 0.0, "W"),
+                ("switch:0.current", 0.0, "A"), ("switch:0.output", False, None), ("switch:0.temperature.tC", 30.3, "Cel"),
+                ("switch:0.voltage", 232.8, "V"),
+            )
+        ],
+    ),
+    "home_assistant/statestream.ndjson": ("home-assistant", "light.master_bedroom_dimmer", [("state", "on", None, None)]),
+    "sparkplug_b/NBIRTH.json": (
+        "sparkplug",
+        "Sparkplug B Devices/Raspberry Pi",
+        [
+            (name, value, None, "2017-02-03T17:55:02.122Z")
+            for name, value in (
+                ("Properties/Hardware Make", "Raspberry Pi"), ("Properties/Hardware Model", "Pi 3 Model B"),
+                ("Properties/OS", "Raspbian"), ("Properties/OS Version", "Jessie with PIXEL/11.01.2017"), ("Supply Voltage", 12.1),
+            )
+        ],
+    ),
+    "sparkplug_b/DBIRTH.json": (
+        "sparkplug",
+        "Sparkplug B Devices/Raspberry Pi/Pibrella",
+        [
+            (name, False, None, "2017-02-03T17:55:02.122Z")
+            for name in (
+                "Inputs/A", "Inputs/B", "Inputs/C", "Inputs/D", "Inputs/Button", "Outputs/E", "Outputs/F", "Outputs/G", "Outputs/H",
+                "Outputs/LEDs/Green", "Outputs/LEDs/Red", "Outputs/LEDs/Yellow", "Outputs/Buzzer",
+            )
+        ]
+        + [("Properties/Hardware Make", "Pibrella", None, "2017-02-03T17:55:02.122Z")],
+    ),
+    "sparkplug_b/DDATA.json": (
+        "sparkplug",
+        "Sparkplug B Devices/Raspberry Pi/Pibrella",
+        [(name, True, None, "2017-02-03T17:55:02.122Z") for name in ("Inputs/A", "Inputs/C")],
+    ),
+    **{
+        f"sparkplug_b/client_{kind}.bin": ("sparkplug", "", [(name, value, None, time)])
+        for kind, name, value, time in (
+            ("NBIRTH", "Supply Voltage", 12.1, "2026-11-22T21:01:42.758Z"), ("DBIRTH", "pm25", 11.5, "2026-11-22T21:01:42.758Z"),
+            ("DDATA", "pm25", 13.25, "2026-11-22T21:01:43.760Z"), ("NDATA", "Supply Voltage", 12.3, "2026-11-22T21:01:44.260Z"),
+        )
+    },
+    "impinj/tagInventoryEvent.json": (
+        "impinj", "impinj-13-f8-f5", [("1", "urn:epc:raw:96.xE2801190A5021F80055817CA", "-26.5", "2021-07-09T23:35:59.278427551Z")],
+    ),
+    "impinj/tagInventory_full.json": (
+        "impinj",
+        "impinj-01-23-45",
+        [("ANTENNA-NAME", "urn:epc:raw:96.x7EDA9038051002710002C0AE", "-60.0", "2025-05-08T12:00:00Z")],
+    ),
+    "zebra_iotc/tag_SIMPLE.json": (
+        "zebra", "C4:7D:CC:FF:FF:FF", [("1", "urn:epc:raw:96.x7EDA9038051002710002C0AE", "-60", "2025-10-07T12:00:00Z")],
+    ),
 }  # fmt: skip
 """Sample -> (format, device, what it says)."""
 NO_DATA: dict[str, FormatName] = {
@@ -92,6 +198,11 @@ NO_DATA: dict[str, FormatName] = {
     "chirpstack_v4/join.json": "chirpstack",
     "chirpstack_v4/status.json": "chirpstack",
     "chirpstack_v4/log.json": "chirpstack",
+    "shelly/NotifyStatus_cloud.json": "shelly",
+    **{
+        f"sparkplug_b/{kind}": "sparkplug"
+        for kind in ("NCMD.json", "DCMD.json", "NDEATH.json", "DDEATH.json", "client_NDEATH.bin")
+    },
 }
 REFUSED: dict[str, tuple[FormatName, str]] = {
     "opensensemap/post_shapes_TEMPLATE.txt": ("opensensemap", "JSON is malformed"),
