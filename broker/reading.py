@@ -20,7 +20,7 @@ from broker.points import Value
 
 FormatName: TypeAlias = Literal[
     "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
-    "home-assistant", "sparkplug", "impinj", "zebra",
+    "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt",
 ]  # fmt: skip
 """The formats that a gateway may speak, as configuration, interface and command line call them."""
 

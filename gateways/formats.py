@@ -9,8 +9,13 @@ from broker.entry import Decode, Refusal
 from broker.reading import Custom, Format, FormatName, Understood
 from gateways import (
     canonical,
+    cloudevents,
+    epcis,
+    gbfs,
+    gtfs_rt,
     home_assistant,
     lorawan,
+    ngsi,
     opensensemap,
     rfid_readers,
     senml,
@@ -39,6 +44,11 @@ READERS: dict[FormatName, Callable[[Custom], Read]] = {
     "sparkplug": sparkplug.reader,
     "impinj": rfid_readers.impinj_reader,
     "zebra": rfid_readers.zebra_reader,
+    "epcis": epcis.reader,
+    "ngsi": ngsi.reader,
+    "cloudevents": cloudevents.reader,
+    "gbfs": gbfs.reader,
+    "gtfs-rt": gtfs_rt.reader,
 }
 
 

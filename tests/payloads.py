@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
+from gateways import gtfs_rt
 from gateways.sparkplug import SCHEMA
 
 if TYPE_CHECKING:
@@ -212,5 +213,193 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
             ]),
         ),
         ("", text({"type": "SIMPLE", "timestamp": "2026-11-22T20:00:00Z", "data": {"tagData": [{"idHex": "3034257BF7194E4000001A86", "peakRssi": -60}]}})),
+    ],
+    "epcis": [
+        (
+            "",
+            text({
+                "type": "EPCISDocument",
+                "schemaVersion": "2.0",
+                "epcisBody": {
+                    "eventList": [
+                        {
+                            "type": "ObjectEvent",
+                            "action": "OBSERVE",
+                            "eventTime": "2026-11-22T21:00:00.5+01:00",
+                            "eventTimeZoneOffset": "+01:00",
+                            "epcList": ["urn:epc:id:sgtin:0614141.812345.6789"],
+                            "readPoint": {"id": "urn:epc:id:sgln:0614141.00001.7"},
+                            "sensorElementList": [
+                                {
+                                    "sensorMetadata": {"startTime": "2026-11-22T19:00:00Z", "endTime": "2026-11-22T19:30:00Z"},
+                                    "sensorReport": [
+                                        {"type": "gs1:Temperature", "uom": "CEL", "minValue": 3.5, "maxValue": 5.25},
+                                        {"type": "Acceleration", "component": "x", "uom": "MSK", "value": 0.5, "time": "2026-11-22T19:10:00Z"},
+                                        {"type": "Pressure", "uom": "ZZZ", "value": 7.5, "deviceID": "urn:epc:id:giai:0614141.5"},
+                                        {"type": "Temperature", "exception": "ALARM_CONDITION", "booleanValue": True},
+                                    ],
+                                }
+                            ],
+                        }
+                    ]
+                },
+            }),
+        ),
+        (
+            "",
+            text({"type": "ObjectEvent", "action": "OBSERVE", "eventTime": "2026-11-22T20:00:00Z", "epcList": ["urn:epc:id:giai:0614141.12"]}),
+        ),
+    ],
+    "ngsi": [
+        (
+            "",
+            text({
+                "id": "urn:ngsi-ld:AirQualityObserved:quay-2",
+                "type": "AirQualityObserved",
+                "dateObserved": {"type": "Property", "value": {"@type": "DateTime", "@value": "2026-11-22T21:00:00"}},
+                "no2": {"type": "Property", "value": 41.5, "unitCode": "GQ"},
+                "pm25": {"type": "Property", "value": 9, "unitCode": "GQ", "observedAt": "2026-11-22T19:59:00Z"},
+                "odd": {"type": "Property", "value": 1, "unitCode": "QQQ"},
+                "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [4.8357, 45.7605]}},
+                "refDevice": {"type": "Relationship", "object": "urn:ngsi-ld:Device:7"},
+            }),
+        ),
+        ("", text([{"id": "quay-2", "type": "AirQualityObserved", "dateObserved": "2026-11-22T20:00:00Z", "no2": 40, "refPoint": "x"}])),
+        (
+            "",
+            text({
+                "id": "quay-2",
+                "type": "AirQualityObserved",
+                "no2": [{"type": "Property", "value": 1.5, "observedAt": "2026-11-22T20:00:00Z"}, {"type": "Property", "value": 2.5, "observedAt": "2026-11-22T20:01:00Z"}],
+                "no": {"type": "Property", "values": [[3.5, "2026-11-22T20:00:00Z"]]},
+            }),
+        ),
+        (
+            "",
+            text({
+                "subscriptionId": "s",
+                "data": [{"id": "quay-2", "type": "A", "co": {"type": "Number", "value": 5, "metadata": {"unitCode": {"value": "GP"}}}}],
+            }),
+        ),
+    ],
+    "cloudevents": [
+        (
+            "",
+            text({
+                "specversion": "1.0",
+                "id": "1",
+                "source": "/meters",
+                "subject": "m7",
+                "type": "org.example.reading",
+                "time": "2026-11-22T20:00:00.5Z",
+                "data": {"kwh": 12.5, "tamper": False},
+            }),
+        ),
+        (
+            "",
+            text([
+                {
+                    "specversion": "1.0",
+                    "id": "2",
+                    "source": "/meters",
+                    "type": "org.example.reading",
+                    "datacontenttype": "application/senml+json",
+                    "time": "2026-11-22T20:00:00Z",
+                    "data": [{"n": "m8/power", "u": "W", "v": 230, "t": -1}],
+                },
+                {"specversion": "1.0", "id": "3", "source": "/meters", "type": "t", "data_base64": "eyJrd2giOiAxMy41fQ=="},
+            ]),
+        ),
+    ],
+    "gbfs": [
+        (
+            "station_status",
+            text({
+                "last_updated": 1795377600,
+                "ttl": 60,
+                "version": "2.3",
+                "data": {
+                    "stations": [
+                        {
+                            "station_id": "s1",
+                            "num_bikes_available": 3,
+                            "num_docks_available": 9,
+                            "is_renting": True,
+                            "last_reported": 1795377590,
+                            "vehicle_types_available": [{"vehicle_type_id": "ebike", "count": 1}],
+                        }
+                    ]
+                },
+            }),
+        ),
+        (
+            "station_status",
+            text({
+                "last_updated": "2026-11-22T21:00:00+01:00",
+                "ttl": 60,
+                "version": "3.0",
+                "data": {
+                    "stations": [
+                        {
+                            "station_id": "s1",
+                            "num_vehicles_available": 4,
+                            "last_reported": "2026-11-22T20:59:50+01:00",
+                            "vehicle_docks_available": [{"vehicle_type_ids": ["bike", "ebike"], "count": 8}],
+                        }
+                    ]
+                },
+            }),
+        ),
+        (
+            "station_information",
+            text({
+                "last_updated": "2026-11-22T20:00:00Z",
+                "ttl": 60,
+                "version": "3.0",
+                "data": {"stations": [{"station_id": "s1", "name": [{"text": "Quay", "language": "en"}], "lat": 45.76, "lon": 4.83, "capacity": 12}]},
+            }),
+        ),
+        (
+            "vehicle_status",
+            text({
+                "last_updated": "2026-11-22T20:00:00Z",
+                "ttl": 0,
+                "version": "3.0",
+                "data": {
+                    "vehicles": [
+                        {"vehicle_id": "5f0c", "vehicle_type_id": "bike", "lat": 45.7, "lon": 4.8, "is_reserved": True, "is_disabled": False},
+                        {"vehicle_id": "9a31", "vehicle_type_id": "bike", "lat": 45.7, "lon": 4.8, "is_reserved": False, "is_disabled": False},
+                    ]
+                },
+            }),
+        ),
+    ],
+    "gtfs-rt": [
+        (
+            "",
+            gtfs_rt.SCHEMA.make(
+                "FeedMessage",
+                header={"gtfs_realtime_version": "2.0", "timestamp": 1795377600},
+                entity=[
+                    {
+                        "id": "t",
+                        "trip_update": {
+                            "trip": {"trip_id": "line-7-0915"},
+                            "stop_time_update": [{"stop_id": "quay", "arrival": {"delay": 65, "time": 1795377700}}],
+                        },
+                    },
+                    {
+                        "id": "v",
+                        "vehicle": {
+                            "vehicle": {"id": "bus-12"},
+                            "position": {"latitude": 45.76, "longitude": 4.83, "speed": 8.5},
+                            "occupancy_status": "FEW_SEATS_AVAILABLE",
+                            "timestamp": 1795377595,
+                        },
+                    },
+                    {"id": "a", "alert": {"cause": "STRIKE", "header_text": {"translation": [{"text": "Fewer buses"}]}}},
+                ],
+            ).SerializeToString(),
+        ),
     ],
 }  # fmt: skip
