@@ -115,45 +115,6 @@ class Mqtt(BaseModel):
     also: list[AlsoAt] = Field(description="Over TLS or WebSockets, where the operator offers it.")
 
 
-class GatewayMqtt(Mqtt):
-    topic: str = Field(description="Where to publish; fill in the datastream's id.")
-    will_topic: str = Field(description="For a last will, `offline`, and a first word, `online`.")
-
-
-class NewGateway(Form):
-    model_config = _example(id="roof-1", name="Roof of the town hall")
-
-    id: Id | None = None
-    name: Text | None = None
-    format: Literal["json"] = "json"
-
-
-class GatewayMade(BaseModel):
-    id: str
-    mqtt: GatewayMqtt
-
-
-class GatewayShown(BaseModel):
-    id: str
-    name: str
-    format: str
-    state: Literal["live", "silent"]
-    since: str | None = Field(description="Since when; null: it was never heard.")
-    reason: str | None = Field(description="Of its silence: `last_will`, `timeout` or `never_heard`.")
-    last_seen: str | None
-    accepted: int
-    rejected: int
-
-
-class Rejection(BaseModel):
-    time: str
-    topic: str
-    index: int
-    reason: str
-    payload: str
-    encoding: Literal["base64"] | None = None
-
-
 class GeoPoint(Form):
     """RFC 7946, WGS 84: longitude, latitude."""
 
@@ -164,6 +125,20 @@ class GeoPoint(Form):
 def geo_point(place: Place | None) -> GeoPoint | None:
     """A place as it is written."""
     return GeoPoint(type="Point", coordinates=[place.longitude, place.latitude]) if place else None
+
+
+class Origin(Form):
+    """Where the datastream's observations stand in what a device says in its own format."""
+
+    device: Annotated[str, StringConstraints(max_length=4_096)] = Field(
+        "", description="As its format has it; empty where it names none."
+    )
+    property: Annotated[str, StringConstraints(min_length=1, max_length=4_096)] = Field(
+        description="As its format has it; `epc` for tag reads."
+    )
+    unit: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="How the device spells a unit that is unknown, where you say what it means."
+    )
 
 
 class NewDatastream(Form):
@@ -198,6 +173,7 @@ class NewDatastream(Form):
     )
     asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = []
     description: Text | None = None
+    origin: Origin | None = None
 
 
 class DatastreamShown(BaseModel):
@@ -215,6 +191,7 @@ class DatastreamShown(BaseModel):
     privacy_unit_id: str | None
     asset_prefixes: list[str]
     description: str | None
+    origin: Origin | None
 
 
 class ChangedDatastream(Changes):
@@ -226,6 +203,7 @@ class ChangedDatastream(Changes):
     location: GeoPoint | None = None
     theme: Text | None = None
     description: Text | None = None
+    origin: Origin | None = None
 
 
 class NewQuota(Form):

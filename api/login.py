@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import forms
+from api import forms, hardware
 from api.services import Services, client_prefix
 from broker import topics
 from broker.model import Gateway
@@ -25,11 +25,12 @@ def login(with_: Services, username: str, password: str) -> forms.Mqtt:
     )
 
 
-def gateway_login(with_: Services, gateway: Gateway, username: str, password: str) -> forms.GatewayMqtt:
+def gateway_login(with_: Services, gateway: Gateway, username: str, password: str) -> hardware.GatewayMqtt:
     """The same with where a gateway publishes."""
-    return forms.GatewayMqtt(
+    template = topics.input_template if gateway.format == "json" else topics.foreign_template
+    return hardware.GatewayMqtt(
         **login(with_, username, password).model_dump(),
-        topic=topics.input_template(gateway.organisation, gateway.id),
+        topic=template(gateway.organisation, gateway.id),
         will_topic=topics.presence(gateway.organisation, gateway.id),
     )
 

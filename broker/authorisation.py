@@ -48,7 +48,7 @@ OWN_ROLES: Mapping[str, Rules] = {
         {
             Rule("subscribeLiteral", topics.EVERY_INPUT),
             Rule("publishClientReceive", topics.EVERY_INPUT),
-            Rule("publishClientSend", topics.MARK),
+            Rule("publishClientSend", topics.EVERY_INPUT),  # its own mark, and what devices are told in their formats
         }
     ),
     "mitoyen.live": frozenset(
@@ -153,14 +153,13 @@ def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[C
 
 
 def _of_gateway(gateway: Gateway) -> Rules:
+    """It publishes below its own topic and hears its receipts; if it speaks a device's own format, also what it is told there."""
+    below = topics.input_of_gateway(gateway.organisation, gateway.id)
     receipts = topics.receipts(gateway.organisation, gateway.id)
-    return frozenset(
-        {
-            Rule("publishClientSend", topics.input_of_gateway(gateway.organisation, gateway.id)),
-            Rule("subscribeLiteral", receipts),
-            Rule("publishClientReceive", receipts),
-        }
-    )
+    hears = {Rule("subscribeLiteral", receipts), Rule("publishClientReceive", receipts)}
+    if gateway.format != "json":
+        hears |= {Rule("subscribePattern", below), Rule("publishClientReceive", below)}
+    return frozenset({Rule("publishClientSend", below), *hears})
 
 
 def _of_application(application: Application, snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Rules:

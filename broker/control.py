@@ -19,6 +19,7 @@ import structlog
 
 from broker.errors import MitoyenError, Refused, Unavailable
 from broker.meter import Delivered
+from broker.model import FormatName
 
 log = structlog.get_logger()
 
@@ -45,6 +46,24 @@ class Refusals(msgspec.Struct, tag="refusals"):
     organisation: str
     gateway: str
     limit: int
+
+
+class Suggested(msgspec.Struct, tag="suggested"):
+    """What a gateway's devices say that no datastream takes: a list of Suggestion."""
+
+    organisation: str
+    gateway: str
+
+
+class Decode(msgspec.Struct, tag="decode"):
+    """What would be understood of this payload: {"items", "about"}."""
+
+    organisation: str
+    """Who asks."""
+    format: FormatName
+    topic: str
+    payload: bytes
+    zone: str
 
 
 class HttpDelivered(msgspec.Struct, tag="delivered"):
@@ -154,7 +173,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-OwnersCall: TypeAlias = Gateways | Refusals | Preview
+OwnersCall: TypeAlias = Gateways | Refusals | Preview | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 Call: TypeAlias = Changed | CaughtUp | Ready | Sign | OwnersCall | MeterCall | BearerCall

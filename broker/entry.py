@@ -30,6 +30,8 @@ class Decoded(NamedTuple):
     """In the payload's order."""
     untimed: bool = False
     """Whether a record had no time of its own, so that its arrival stands for it."""
+    unit: str | None = None
+    """What the payload says that its values are in, if it says so."""
 
 
 Decode: TypeAlias = Callable[[bytes, Kind, int], Decoded]
@@ -51,6 +53,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     correlation: bytes | None = None
     says: str = ""
     """`online` or `offline` if the gateway spoke of itself, else empty."""
+    elsewhere: int = 0
+    """Records of a message of several datastreams that are in entries of their own, under the topics of those."""
 
 
 def shown(payload: bytes) -> tuple[str, str | None]:

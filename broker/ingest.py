@@ -11,8 +11,9 @@ import asyncio
 import secrets
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -24,8 +25,12 @@ from broker.metrics import BATCHES, COMMIT, JOURNAL_FULL, RECORDS_ACCEPTED, RECO
 from broker.mqtt import codec, connection
 from broker.mqtt.codec import Message
 from broker.mqtt.connection import Account, Connection
+from broker.placing import place
 from broker.presence import word
-from broker.routes import NOWHERE, Routes
+from broker.reading import Answer, Custom, Format, Formats
+from broker.routes import NOWHERE, Foreign, Routes
+from broker.suggestions import Suggestions
+from broker.topics import Source
 from broker.validate import validate
 
 log = structlog.get_logger()
@@ -55,12 +60,16 @@ class Ingest:
         journal: Journal,
         settings: IngestSettings,
         *,
+        formats: Formats,
         on_batch: Callable[[Batch], None],
         places: Callable[[], dict[str, int]],
     ) -> None:
         self.routes: Routes = NOWHERE
         self._journal = journal
         self._settings = settings
+        self._formats = formats
+        self.suggestions = Suggestions()
+        self._speaking: dict[tuple[str, str], tuple[Foreign, Format]] = {}
         self._on_batch = on_batch
         self._places = places
         self._connection: Connection | None = None
@@ -141,11 +150,8 @@ class Ingest:
         if refusal is None and topic.endswith(_PRESENCE):
             return _presence(message, topic, arrived, respond)
         route = self.routes.by_topic.get(topic)
-        if refusal is None and route is None:
-            refusal = _unknown(topic)
-        if refusal is not None or route is None:
-            refused = [Refusal(0, refusal or "")]
-            return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
+        if refusal is not None or route is None or route.decode is None:
+            return self._otherwise(message, topic, arrived, respond, refusal)
         decoded = route.decode(message.payload, route.datastream.kind, arrived)
         if decoded.untimed and message.packet_id:
             arrived = self._first_arrival(message, arrived)
@@ -154,6 +160,55 @@ class Ingest:
         self._last_arrival = max(self._last_arrival, arrived + len(points))
         kept = message.payload[: KEPT_PAYLOAD + 1] if refusals else b""
         return Entry(topic, arrived, points, refusals, kept, respond, message.correlation)
+
+    def _otherwise(self, message: Message, topic: str, arrived: int, respond: str, refusal: str | None) -> Entry:
+        """What is refused, or speaks a device's own format."""
+        whose = topics.source(topic)
+        foreign = self.routes.foreign.get((whose.organisation, whose.gateway)) if whose else None
+        if refusal is None and whose is not None and foreign is not None:
+            return self._understand_foreign(message, whose, foreign, arrived, respond)
+        refused = [Refusal(0, refusal or _unknown(topic))]
+        return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
+
+    def _understand_foreign(
+        self, message: Message, whose: Source, foreign: Foreign, arrived: int, respond: str
+    ) -> Entry:
+        """One message of several datastreams: an entry for each of them, and one for itself, which is what a receipt is of."""
+        if message.packet_id:
+            arrived = self._first_arrival(message, arrived)
+        speaking = self._format(whose, foreign)
+        understood = speaking.understand(whose.datastream, message.payload, arrived)
+        placed = place(understood, foreign.streams, self._formats.convert, arrived, self._settings.ahead)
+        self._tell(whose, understood.answers)
+        self.suggestions.note((whose.organisation, whose.gateway), placed.unplaced, understood.about, arrived)
+        taken = 0
+        for datastream, points in placed.points.items():
+            taken += len(points)
+            self._last_arrival = max(self._last_arrival, arrived + len(points))
+            self._entries.append(Entry(f"in/{whose.organisation}/{whose.gateway}/{datastream}", arrived, points, []))
+        self._records += taken
+        kept = message.payload[: KEPT_PAYLOAD + 1] if placed.refusals else b""
+        topic = message.topic.decode(errors="replace")
+        return Entry(topic, arrived, [], placed.refusals, kept, respond, message.correlation, elsewhere=taken)
+
+    def _tell(self, whose: Source, answers: Sequence[Answer]) -> None:
+        """Publish what devices are to be told on their own topics; a format says so seldom, and again if it is lost."""
+        if answers and self._connection is not None:
+            packets = [
+                (codec.heading(f"in/{whose.organisation}/{whose.gateway}/{topic}"), codec.NO_PROPERTIES, payload, False)
+                for topic, payload in answers
+            ]
+            self._connection.publish(packets, _ignore)
+
+    def _format(self, whose: Source, foreign: Foreign) -> Format:
+        """The gateway's format with what it has learned; begun anew when its owner set it otherwise."""
+        of = (whose.organisation, whose.gateway)
+        known = self._speaking.get(of)
+        if known is not None and (known[0] is foreign or known[0][:2] == foreign[:2]):
+            return known[1]
+        made = self._formats.make(foreign.format, Custom(ZoneInfo(foreign.zone)))
+        self._speaking[of] = (foreign, made)
+        return made
 
     def _first_arrival(self, message: Message, arrived: int) -> int:
         """When this message came first: now, or before if it is delivered once more."""
@@ -244,7 +299,7 @@ def _response(message: Message, topic: str) -> tuple[str, str | None]:
 
 
 def _ignore(_reason: int) -> None:
-    """A mark that Mosquitto refuses does not come, and whoever waits for it has a time limit."""
+    """A mark that Mosquitto refuses does not come, and whoever waits for it has a time limit; answers are given anew."""
 
 
 def _unknown(topic: str) -> str:

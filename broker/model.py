@@ -12,6 +12,11 @@ from broker.place import Place
 from broker.privacy.profile import Profile
 
 Kind: TypeAlias = Literal["measurement", "rfid"]
+FormatName: TypeAlias = Literal[
+    "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
+    "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt",
+]  # fmt: skip
+"""The formats that a gateway may speak, as configuration, interface and command line call them."""
 OrganisationId = NewType("OrganisationId", str)
 ApplicationId = NewType("ApplicationId", str)
 OfferId = NewType("OfferId", str)
@@ -51,14 +56,27 @@ class Gateway:
     organisation: OrganisationId
     id: str
     name: str
-    format: str
+    format: FormatName
     accounts: tuple[MqttAccount, ...]
     """How it may log in; several while one follows another."""
+    zone: str = "UTC"
+    """Time zone of its devices' clocks, for times that name none."""
 
     @property
     def role(self) -> str:
         """What Mosquitto calls it; also the name of its first account."""
         return f"gateway.{self.organisation}.{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a datastream's observations stand in what its gateway says, if that speaks a device's own format."""
+
+    device: str
+    """As the format has it; empty where it names none."""
+    property: str
+    unit: str | None = None
+    """How the device spells a unit that is no known one, where its owner says what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,7 @@ class Datastream:
     """Which household or owner, where all records are of one; never published."""
     asset_prefixes: tuple[str, ...] = ()
     description: str | None = None
+    origin: Origin | None = None
 
     @property
     def stream(self) -> str:

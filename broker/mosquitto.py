@@ -48,7 +48,7 @@ def write(folder: Path, settings: Settings, policy: Policy, accounts: Iterable[M
     """Write configuration and access rules; returns the configuration's path. Raises Malformed."""
     check_tls(settings)
     values = {
-        "listeners": "\n".join(_listener(listener, settings) for listener in settings.listeners),
+        "listeners": "\n".join(_listener(listener, settings) for listener in (*settings.listeners, *settings.mounted)),
         "home": folder,
         "user": getpass.getuser(),
         "plugin": plugin(),
@@ -96,6 +96,8 @@ def _listener(listener: Listener, settings: Settings) -> str:
         lines += [f"certfile {settings.tls_certificate}", f"keyfile {settings.tls_key}", "tls_version tlsv1.2"]
     if listener.kind == "mtls":
         lines += [f"cafile {settings.tls_client_ca}", "require_certificate true"]
+    if listener.mount:
+        lines.append(f"mount_point {listener.mount}")
     return "\n".join(lines)
 
 

@@ -7,16 +7,16 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from broker import control, secrets, signing, times
 from broker.authority import Authority
 from broker.bearers import Bearers
-from broker.entry import Decode
 from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
@@ -33,6 +33,7 @@ from broker.outbound import PLACE, Outbound
 from broker.previews import Previews
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
+from broker.reading import Custom, Formats
 from broker.registry.checkpoint import Checkpoint
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
@@ -49,11 +50,11 @@ NOTICE_S = 60.0  # how often at least it is looked whether an agreement is about
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
-def run_broker(settings: Settings, decoders: Mapping[str, Decode], canonical: Callable[[str], str]) -> None:
-    """Take in, publish, authorise; until SIGTERM. `canonical`: every spelling of an EPC -> its URI."""
+def run_broker(settings: Settings, formats: Formats) -> None:
+    """Take in, publish, authorise; until SIGTERM."""
     home = Home(settings.home)
     with _alone(home.run / "broker.lock"):
-        asyncio.run(_Broker(settings, home, decoders, canonical).run())
+        asyncio.run(_Broker(settings, home, formats).run())
 
 
 def run_keeper(settings: Settings) -> None:
@@ -88,12 +89,10 @@ def run_keeper(settings: Settings) -> None:
 class _Broker:
     """The tasks of the broker process, and what they share."""
 
-    def __init__(
-        self, settings: Settings, home: Home, decoders: Mapping[str, Decode], canonical: Callable[[str], str]
-    ) -> None:
+    def __init__(self, settings: Settings, home: Home, formats: Formats) -> None:
         self._settings = settings
         self._home = home
-        self._decoders = decoders
+        self._formats = formats
         self._registry = registry(settings, home)
         self._journal = Journal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
         self._meter = Meter(home.meter)
@@ -102,6 +101,7 @@ class _Broker:
         self._ingest = Ingest(
             self._journal,
             IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),
+            formats=formats,
             on_batch=self._journalled,
             places=lambda: {PLACE: self._outbound.place},
         )
@@ -111,9 +111,11 @@ class _Broker:
             settings.lateness_ns,
         )
         self._authority = Authority(self._snapshot, self._meter.used)
-        self._bearers = Bearers(self._registry, load_key(home.tags), canonical)
+        self._bearers = Bearers(self._registry, load_key(home.tags), formats.canonical)
         self._latest = Snapshot(-1)
         self._changed = asyncio.Event()
+        self._warm: asyncio.Task[float | None] | None = None
+        """Loads what knows units, once a gateway speaks a format that has some."""
         self._following = asyncio.Lock()
         self._signing = asyncio.Lock()
         self._kept = 0
@@ -157,12 +159,14 @@ class _Broker:
         self._latest = snapshot
         self._changed.set()
         self._meter.follow(snapshot, time.time_ns())
-        routes = compile_routes(snapshot, self._decoders)
+        routes = compile_routes(snapshot, self._formats.decoders)
         self._ingest.routes = routes
         self._outbound.consents = snapshot.consented(self._bearers.hash_of)
         self._outbound.change(routes)
         if erasing:
             self._outbound.take_back()
+        if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
+            self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
 
     async def _remember_last(self) -> None:
         """Learn each datastream's last points, from the raw store and from what is not stored yet."""
@@ -201,10 +205,16 @@ class _Broker:
                 return self._ingest.connected and self._outbound.connected and self._authority.ready.is_set()
             case control.IssueCode() | control.GiveConsent() | control.WithdrawConsent() | control.TellHeld():
                 return await self._answer_bearer(call)
-            case control.Gateways() | control.Refusals() | control.Preview():
-                return await self._answer_owner(call)
-            case _:
+            case (
+                control.HttpDelivered()
+                | control.WindowsPublished()
+                | control.QuotaUsed()
+                | control.Usage()
+                | control.TotalUsage()
+            ):
                 return await self._answer_of_meter(call)
+            case _:
+                return await self._answer_owner(call)
 
     async def _answer_owner(self, call: control.OwnersCall) -> object:
         match call:
@@ -216,6 +226,11 @@ class _Broker:
                 return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
+            case control.Suggested(organisation=organisation, gateway=gateway):
+                foreign = self._ingest.routes.foreign.get((organisation, gateway))
+                return self._ingest.suggestions.of((organisation, gateway), foreign.streams if foreign else {})
+            case control.Decode():
+                return await asyncio.to_thread(self._decoded, call)
 
     async def _answer_bearer(self, call: control.BearerCall) -> object:
         now = time.time_ns()
@@ -269,6 +284,14 @@ class _Broker:
                         await asyncio.sleep(LOOK_S)
                 return True
         return False
+
+    def _decoded(self, asked: control.Decode) -> object:
+        """What would be understood of a payload; nothing is kept."""
+        understood = self._formats.make(asked.format, Custom(ZoneInfo(asked.zone))).understand(
+            asked.topic, asked.payload, time.time_ns()
+        )
+        log.info("payload_decoded", organisation=asked.organisation, format=asked.format, size=len(asked.payload))
+        return {"items": self._formats.show(understood), "about": list(understood.about)}
 
     async def _end_quotas(self) -> None:
         """Apply the rules anew whenever an agreement has had its quota; when a period begins, the authority does so itself."""

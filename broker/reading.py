@@ -7,22 +7,17 @@ before. Whatever it can't read becomes a Refusal; it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from broker.entry import Refusal
+from broker.entry import Decode, Refusal
+from broker.model import FormatName
 from broker.place import Place
 from broker.points import Value
-
-FormatName: TypeAlias = Literal[
-    "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
-    "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt",
-]  # fmt: skip
-"""The formats that a gateway may speak, as configuration, interface and command line call them."""
 
 UTC = ZoneInfo("UTC")
 TAG = "epc"
@@ -103,4 +98,19 @@ class Format(Protocol):
         ...
 
 
-MakeFormat: TypeAlias = Callable[[FormatName, Custom], Format]
+Convert: TypeAlias = Callable[[float, str, str], float | None]
+"""(value, from a UCUM unit, to another) -> the value in that, or None where there is no way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """What the core is given of `gateways/`, since it imports nothing of it."""
+
+    decoders: Mapping[str, Decode]
+    """Of one datastream's own topic, by format."""
+    make: Callable[[FormatName, Custom], Format]
+    convert: Convert
+    canonical: Callable[[str], str]
+    """Every spelling of an EPC -> its URI. Raises Malformed."""
+    show: Callable[[Understood], list[dict[str, object]]]
+    """As `mitoyen decode` prints it."""

@@ -10,10 +10,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def receipt(entry: Entry) -> bytes:
-    """`{"stored": n}`, `{"rejected": [{"index", "reason"}]}`, or both where a pack is mixed."""
+    """`{"stored": n}`, `{"rejected": [{"index", "reason"}]}`, or both where a pack is mixed. What is no data is 0 stored."""
     answer: dict[str, object] = {}
-    if entry.points:
-        answer["stored"] = len(entry.points)
+    stored = len(entry.points) + entry.elsewhere
+    if stored or not entry.refusals:
+        answer["stored"] = stored
     if entry.refusals:
         answer["rejected"] = [{"index": refusal.index, "reason": refusal.reason} for refusal in entry.refusals]
     return _encode(answer)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from broker import message, topics
 from broker.entry import Decode
 from broker.message import Form
-from broker.model import Datastream, Notice, Offer, Release
+from broker.model import Datastream, FormatName, Notice, Offer, Release
 from broker.mqtt import codec
+from broker.placing import Streams
 from broker.registry.snapshot import Snapshot
 
 
@@ -32,8 +34,17 @@ class Route:
     """What belongs to one input topic."""
 
     datastream: Datastream
-    decode: Decode
+    decode: Decode | None
+    """None: its gateway speaks a device's own format, on that one's topics."""
     outlets: tuple[Outlet, ...]
+
+
+class Foreign(NamedTuple):
+    """A gateway that speaks a device's own format."""
+
+    format: FormatName
+    zone: str
+    streams: Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class Routes:
     """Topics whose retained value is to be cleared."""
     notices: Mapping[str, bytes] = field(default_factory=dict)
     """What is retained for each application, by topic; empty where nothing stands."""
+    foreign: Mapping[tuple[str, str], Foreign] = field(default_factory=dict)
+    """By organisation and gateway."""
 
 
 NOWHERE = Routes({})
@@ -58,7 +71,7 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
                 outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
     by_topic = {
         f"in/{d.organisation}/{d.gateway}/{d.id}": Route(
-            d, decoders[formats[d.organisation, d.gateway]], tuple(outlets.get(d.stream, ()))
+            d, decoders.get(formats[d.organisation, d.gateway]), tuple(outlets.get(d.stream, ()))
         )
         for d in snapshot.datastreams
     }
@@ -67,7 +80,19 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
         for offer in snapshot.withdrawn
         for release in offer.releases
     )
-    return Routes(by_topic, withdrawn, _notices(snapshot))
+    return Routes(by_topic, withdrawn, _notices(snapshot), _foreign(snapshot, decoders))
+
+
+def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[str, str], Foreign]:
+    streams: dict[tuple[str, str], dict[tuple[str, str], Datastream]] = {}
+    for d in snapshot.datastreams:
+        if d.origin is not None:
+            streams.setdefault((d.organisation, d.gateway), {})[d.origin.device, d.origin.property] = d
+    return {
+        (g.organisation, g.id): Foreign(g.format, g.zone, streams.get((g.organisation, g.id), {}))
+        for g in snapshot.gateways
+        if g.format not in decoders
+    }
 
 
 def _notices(snapshot: Snapshot) -> dict[str, bytes]:

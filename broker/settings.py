@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -48,6 +49,16 @@ def _store(value: str) -> str:
     return _no_password(value)
 
 
+def _mounted(value: str) -> str:
+    for one in value.split():
+        address, _, below = one.partition("=")
+        _address(address)
+        if not _GATEWAY.fullmatch(below):
+            raise ValueError("expected HOST:PORT=ORGANISATION/GATEWAY, several separated by blanks")
+    return value
+
+
+_GATEWAY = re.compile(r"[a-z0-9_-]{1,63}/[a-z0-9_-]{1,63}")
 Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
 
@@ -59,6 +70,8 @@ class Listener(NamedTuple):
     """mqtt, mqtts, mtls, ws or wss."""
     host: str
     port: int
+    mount: str = ""
+    """What Mosquitto puts before every topic there."""
 
     @property
     def tls(self) -> bool:
@@ -86,6 +99,9 @@ class Settings(BaseSettings):
     """over WebSockets,"""
     mqtt_wss: Address | None = None
     """over WebSockets and TLS."""
+    mqtt_mounted: Annotated[str, AfterValidator(_mounted)] = ""
+    """For devices that can't put anything before their topics: HOST:PORT=ORGANISATION/GATEWAY, several separated by blanks. What is
+    published there goes below that gateway's topic; it logs in as everywhere."""
     tls_certificate: Path | None = None
     """The server's certificate with its chain, in PEM, for all of them;"""
     tls_key: Path | None = None
@@ -203,6 +219,12 @@ class Settings(BaseSettings):
             "wss": self.mqtt_wss,
         }
         return tuple(Listener(kind, *split(address)) for kind, address in named.items() if address is not None)
+
+    @property
+    def mounted(self) -> tuple[Listener, ...]:
+        """Places where Mosquitto listens for one gateway each."""
+        pairs = [one.split("=") for one in self.mqtt_mounted.split()]
+        return tuple(Listener("mqtt", *split(address), mount=f"in/{below}/") for address, below in pairs)
 
     @property
     def http_address(self) -> tuple[str, int]:

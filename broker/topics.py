@@ -28,6 +28,7 @@ class Source(NamedTuple):
     organisation: str
     gateway: str
     datastream: str
+    """Or, of a gateway that speaks a device's own format, the device's topic, of several levels."""
 
 
 def live(organisation: str, offer: str, datastream: str) -> str:
@@ -51,6 +52,11 @@ def input_of_gateway(organisation: str, gateway: str) -> str:
 def input_template(organisation: str, gateway: str) -> str:
     """What an owner is told: `{datastream}` stays to be filled in."""
     return f"in/{organisation}/{gateway}/{{datastream}}"
+
+
+def foreign_template(organisation: str, gateway: str) -> str:
+    """The same for a gateway that speaks a device's own format: `{topic}` is the device's."""
+    return f"in/{organisation}/{gateway}/{{topic}}"
 
 
 def receipts(organisation: str, gateway: str) -> str:
@@ -87,5 +93,5 @@ def notices(application: str) -> str:
 
 def source(topic: str) -> Source | None:
     """The parts of `in/{organisation}/{gateway}/{datastream}`, or None if it is not that."""
-    levels = topic.split("/")
+    levels = topic.split("/", 3)
     return Source(*levels[1:]) if len(levels) == 4 and levels[0] == "in" else None  # noqa: PLR2004 - as the form above

@@ -26,8 +26,9 @@ def validate(decoded: Decoded, datastream: Datastream, arrived: int, ahead: int)
         return [], [Refusal(0, "empty: expected at least one record")]
     if len(items) > LARGEST_PACK:
         return [], [Refusal(0, f"a pack of {len(items)} records: at most {LARGEST_PACK} are taken")]
+    if decoded.unit is not None and datastream.unit not in (None, decoded.unit):
+        return [], [Refusal(0, f"unit {decoded.unit[:80]}: the datastream {datastream.id} is in {datastream.unit}")]
     points, refusals = [], []
-    numeric = datastream.unit is not None and datastream.kind == "measurement"
     latest = arrived + ahead
     for index, item in enumerate(items):
         if type(item) is Refusal:
@@ -38,7 +39,7 @@ def validate(decoded: Decoded, datastream: Datastream, arrived: int, ahead: int)
         if type(value) is float and isfinite(value) and times.EARLIEST <= item.time <= latest:
             points.append(item)  # nearly every record ends here
             continue
-        reason = _objection(item, datastream, latest, numeric=numeric)
+        reason = objection(item, datastream, latest)
         if reason:
             refusals.append(Refusal(index, reason))
         else:
@@ -46,8 +47,10 @@ def validate(decoded: Decoded, datastream: Datastream, arrived: int, ahead: int)
     return points, refusals
 
 
-def _objection(point: Point, datastream: Datastream, latest: int, *, numeric: bool) -> str | None:
+def objection(point: Point, datastream: Datastream, latest: int) -> str | None:
+    """Why a point may not enter a datastream, or None. `latest`: the latest time (ns) that it may have."""
     value = point.value
+    numeric = datastream.unit is not None and datastream.kind == "measurement"
     if point.time > latest:
         return f"time {times.text(min(point.time, times.LATEST))} lies in the future: check the device's clock"
     if point.time < times.EARLIEST:

@@ -5,6 +5,7 @@
 
 Members that are not named here are refused rather than passed over: a misspelt "time" would else be stored at its
 arrival. A payload is first read as what it should be, in one go; only one that is not is looked at record by record.
+SenML of one name is taken as well: the topic says which datastream it is of.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from broker.errors import Malformed
 from broker.model import Kind
 from broker.points import Point, tag_key
 from broker.reading import Custom, Reading, TagRead, Understood
-from gateways import epc, foreign
+from gateways import epc, foreign, senml
 from gateways.foreign import Item, Read
 
 LONGEST_NAME = 128
@@ -102,6 +103,8 @@ def _one_by_one(payload: bytes, kind: Kind, arrived: int) -> Decoded:
         read = _anything(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Decoded([Refusal(0, f"no JSON: {error}")])
+    if kind == "measurement" and senml.is_pack(read):
+        return _of_senml(payload, arrived)
     items: list[Point | Refusal] = []
     untimed = False
     for index, record in enumerate(read if isinstance(read, list) else [read]):
@@ -112,6 +115,23 @@ def _one_by_one(payload: bytes, kind: Kind, arrived: int) -> Decoded:
         except (msgspec.ValidationError, Malformed) as error:
             items.append(Refusal(index, f"{error}; expected {_FORM[kind]}"))
     return Decoded(items, untimed)
+
+
+def _of_senml(payload: bytes, arrived: int) -> Decoded:
+    try:
+        readings = senml.resolve(senml.of_json(payload), arrived)
+    except (msgspec.DecodeError, Malformed) as error:
+        return Decoded([Refusal(0, f"SenML: {error}")])
+    said = {(item.device, item.property, item.unit) for item in readings if isinstance(item, Reading)}
+    if len(said) > 1:
+        return Decoded([Refusal(0, "SenML of several names or units: publish each on its own datastream's topic")])
+    items: list[Point | Refusal] = []
+    for index, item in enumerate(readings):
+        if isinstance(item, Reading):
+            items.append(Point(arrived + index if item.time is None else item.time, item.value))
+        elif isinstance(item, Refusal):
+            items.append(item)
+    return Decoded(items, untimed=True, unit=next(iter(said))[2] if said else None)
 
 
 def _typed(record: object, kind: Kind) -> _Measurement | _TagRead:

@@ -116,11 +116,11 @@ def _report(device: str, report: Json, time: int) -> list[Item]:
 
 def _name(report: Json) -> str:
     """A report's type in short, with what tells it from others of the type, and an exception if it is one."""
-    kind = foreign.text(report, "type") or foreign.text(report, "dataProcessingMethod")
-    if kind is None:
+    words = [foreign.text(report, name) or "" for name in ("type", *_QUALIFIERS, "exception")]
+    named = ".".join(_VOCABULARY.sub("", word) for word in words if word)
+    if not named:
         raise Malformed("a sensor report without type")
-    words = [kind, *(foreign.text(report, name) or "" for name in _QUALIFIERS), foreign.text(report, "exception") or ""]
-    return ".".join(_VOCABULARY.sub("", word) for word in words if word)
+    return named
 
 
 def _time(report: Json, metadata: Json, at: _Event) -> int:

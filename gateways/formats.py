@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.entry import Decode, Refusal
-from broker.reading import Custom, Format, FormatName, Understood
+from broker.model import FormatName
+from broker.reading import Custom, Format, Formats, Understood
 from gateways import (
     canonical,
     cloudevents,
+    epc,
     epcis,
     gbfs,
     gtfs_rt,
@@ -21,8 +23,10 @@ from gateways import (
     senml,
     sensor_community,
     shelly,
+    show,
     sparkplug,
     tasmota,
+    units,
     zigbee2mqtt,
 )
 from gateways.foreign import EXPECTED, Read
@@ -63,6 +67,11 @@ class _Guarded:
             return self.read(topic, payload, arrived)
         except EXPECTED as error:
             return Understood([Refusal(0, str(error))])
+
+
+def formats() -> Formats:
+    """All that the core is given."""
+    return Formats(DECODERS, make, units.convert, epc.canonical, lambda understood: list(show.shown(understood)))
 
 
 def make(name: FormatName, custom: Custom) -> Format:

@@ -17,6 +17,8 @@ from gateways.foreign import Read
 
 _NOTHING = ("unavailable", "unknown", "")
 """States that say that there is none."""
+_MOST = 10_000
+"""Entities that are remembered; a home has hundreds."""
 _LEVELS = 3
 """Domain, entity and attribute end a topic."""
 
@@ -41,6 +43,9 @@ class _Stream:
         found = _value(payload)
         if attribute == "state":
             return self._state(entity, found)
+        known = entity in self.unit or entity in self.longitude
+        if not known and len(self.unit) + len(self.longitude) >= _MOST:
+            return Understood()
         if attribute == "unit_of_measurement" and isinstance(found, str):
             self.unit[entity] = units.ucum(found)
         elif attribute == "friendly_name" and isinstance(found, str):

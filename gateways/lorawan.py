@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import msgspec
+
 from broker.entry import Refusal
 from broker.errors import Malformed
 from broker.place import Place
@@ -29,9 +31,7 @@ _Time: TypeAlias = int | None
 
 def ttn_reader(custom: Custom) -> Read:
     def read(_topic: str, payload: bytes, _arrived: int) -> Understood:
-        whole = [foreign.parse(line) for line in payload.splitlines() if line.strip()] if _lines(payload) else None
-        messages = whole if whole is not None else foreign.records(foreign.parse(payload), "an uplink")
-        read = [_ttn(foreign.record(message, "an uplink"), custom) for message in messages]
+        read = [_ttn(foreign.record(message, "an uplink"), custom) for message in _messages(payload)]
         return Understood(
             [Refusal(i, r.reason) if isinstance(r, Refusal) else r for i, one in enumerate(read) for r in one.items],
             [about for one in read for about in one.about],
@@ -46,9 +46,15 @@ def chirpstack_reader(custom: Custom) -> Read:
     )
 
 
-def _lines(payload: bytes) -> bool:
-    """Whether it is what the storage integration answers: an object a line."""
-    return payload.startswith(b'{"result"')
+def _messages(payload: bytes) -> list[object]:
+    """A message, several, or what the storage integration answers: one a line."""
+    try:
+        return foreign.records(foreign.parse(payload), "an uplink")
+    except msgspec.DecodeError:
+        lines = [line for line in payload.splitlines() if line.strip()]
+        if len(lines) < 2:  # noqa: PLR2004 - it is no JSON, and not because it is several
+            raise
+        return [foreign.parse(line) for line in lines]
 
 
 def _ttn(message: Json, custom: Custom) -> Understood:

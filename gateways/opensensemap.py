@@ -27,6 +27,7 @@ _SBX = struct.Struct("<12sf")
 _SBX_TS = struct.Struct("<12sfI")
 _ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 _LINE = re.compile(rb"\s*(?:[0-9a-f]{24}\s*,|createdAt,value\b)")
+_HEXADECIMAL = re.compile(rb"(?:[0-9a-fA-F]{2}\s*){16,}")
 _MEASUREMENTS = "expected measurements in JSON, a line of CSV each, or sbx-bytes"
 _HACKAIR = {"PM2.5_AirPollutantValue": "PM2.5", "PM10_AirPollutantValue": "PM10"}
 _LONGEST_LINE = 6
@@ -39,6 +40,8 @@ def reader(custom: Custom) -> Read:
             return _json(topic, foreign.parse(payload), custom)
         if _LINE.match(payload):
             return Understood(_csv(topic, payload.decode(), custom))
+        if _HEXADECIMAL.fullmatch(payload):  # as the documentation prints bytes, and some firmware sends them
+            payload = bytes.fromhex(payload.decode())
         return Understood(_sbx(topic, payload))
 
     return read

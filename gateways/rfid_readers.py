@@ -75,6 +75,8 @@ def _smartreader_tag(device: str, tag: Json) -> TagRead:
 
 def _zebra(event: Json, custom: Custom) -> list[Item]:
     data = event.get("data")
+    if not isinstance(data, dict | list):
+        raise Malformed("expected an event with data")
     tags = foreign.part(event, "data").get("tagData", data)
     if not isinstance(tags, list):
         tags = [tags]

@@ -28,6 +28,7 @@ RELATIVE = 1 << 28
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*", re.ASCII)
 _URN = re.compile(r"(urn:dev:(?:mac|ow|org|os|ops):[^:/._]+)[:/._]?(.*)", re.ASCII)
 _OTHERWISE = re.compile(r"(?:(.*)[:/])?([^:/]*)", re.ASCII)
+_MARKS = ("n", "bn", "v", "bv", "vs", "vb", "vd", "s")
 _LABELS = {
     -1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs", 0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t",
     7: "ut", 8: "vd",
@@ -57,11 +58,24 @@ _labels = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 def json_reader(_: Custom) -> Read:
-    return lambda _topic, payload, arrived: Understood(resolve(_of_json(payload), arrived))
+    return lambda _topic, payload, arrived: Understood(resolve(of_json(payload), arrived))
 
 
 def cbor_reader(_: Custom) -> Read:
     return lambda _topic, payload, arrived: Understood(resolve(_of_cbor(payload), arrived))
+
+
+def is_pack(found: object) -> bool:
+    """Whether JSON is meant as SenML: its labels, and none of Mitoyen's own."""
+    first = found[0] if isinstance(found, list) and found else None
+    return isinstance(first, dict) and not first.keys().isdisjoint(_MARKS) and first.keys().isdisjoint(("value", "epc"))
+
+
+def of_json(payload: bytes) -> list[_Record]:
+    """A pack's records. Raises Malformed, and msgspec.DecodeError."""
+    if b'_"' in payload:
+        _understand_all({label for record in _labels(payload) for label in record})
+    return _pack(payload)
 
 
 def resolve(pack: Sequence[_Record], arrived: int) -> list[Item]:
@@ -138,12 +152,6 @@ def _times_seconds(unit: units.Unit) -> units.Unit:
         return unit
     code = f"{unit.code}.s" if unit.known else f"{unit.code} s"
     return units.Unit(code, unit.known)
-
-
-def _of_json(payload: bytes) -> list[_Record]:
-    if b'_"' in payload:
-        _understand_all({label for record in _labels(payload) for label in record})
-    return _pack(payload)
 
 
 def _of_cbor(payload: bytes) -> list[_Record]:

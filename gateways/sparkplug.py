@@ -43,6 +43,10 @@ _CONTROL = ("Node Control/", "Device Control/", "_types_/")
 """Metrics that are switches of the node itself, or define a type."""
 _UNIT = ("engUnit", "engineeringUnits", "unit", "units", "Units")
 """Properties by which systems in use name a unit; the specification names none."""
+MOST_NODES = 1_000
+"""Edge nodes of one gateway that are remembered: a plant has dozens."""
+MOST_METRICS = 10_000
+"""Of one node: what a birth of the largest message holds."""
 _NUMBERS = 256
 """Of messages: after 255 comes 0."""
 _OF_NODE = ("NBIRTH", "NDATA", "NDEATH", "NCMD")
@@ -100,7 +104,7 @@ class _Host:
             return _elsewhere(levels)
         group, kind, name = levels[1:4]
         message = _message(payload)
-        node = self.nodes.setdefault(f"{group}/{name}", _Node())
+        node = self._node(f"{group}/{name}")
         device = "/".join((group, name, *levels[4:]))
         if (kind in _OF_NODE) != (len(levels) == 4):  # noqa: PLR2004 - without device
             raise Malformed(f"topic: {kind} {'has no' if kind in _OF_NODE else 'needs a'} device")
@@ -117,6 +121,11 @@ class _Host:
             case _:
                 raise Malformed(f"topic: {kind[:20]!r} is no message of Sparkplug B")
         return Understood()
+
+    def _node(self, named: str) -> _Node:
+        if named not in self.nodes and len(self.nodes) >= MOST_NODES:
+            raise Malformed(f"node {named[:80]!r}: at most {MOST_NODES} are remembered")
+        return self.nodes.setdefault(named, _Node())
 
     def _data(self, node: _Node, kind: str, device: str, message: Json) -> list[Item]:
         metrics = _metrics(message)
@@ -178,7 +187,7 @@ def _follow(node: _Node, seq: object) -> None:
 
 def _learn(node: _Node, device: str, metrics: list[_Metric]) -> None:
     for metric in metrics:
-        if metric.name:
+        if metric.name and len(node.by_name) < MOST_METRICS:
             known = _Known(metric.name, metric.type, units.ucum(metric.unit))
             node.by_name[device, metric.name] = known
             if metric.alias is not None:

@@ -41,6 +41,8 @@ def reader(custom: Custom) -> Read:
             return Understood()
         message = foreign.record(foreign.parse(payload), "telemetry")
         message = foreign.part(message, "StatusSNS") or message
+        if not command and "Uptime" in message:
+            return Understood()  # STATE, of which the topic is not known
         time = _time(message, custom)
         return Understood(
             [Reading(device, name, value, time, *_unit(name, message)) for name, value in _values(message)]

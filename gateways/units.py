@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache, lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Unit(NamedTuple):
 
 
 NO_UNIT = Unit(None)
+_ONE_AT_A_TIME = Lock()
+"""pint's registry is made and read by one thread at a time: two at once each find it half made."""
 
 ALIASES = {
     **dict.fromkeys(("°C", "º C", "ºC", "° C", "℃", "degC", "C", "celsius", "Celsius", "Cel"), "Cel"),
@@ -123,20 +126,28 @@ def _ucum(spelling: str) -> Unit:
 
 
 def convert(value: float, from_: str, to: str) -> float | None:
-    """A value in one UCUM unit as one in another, rounded once; None where no factor and offset lead from one to the other."""
+    """A value in one UCUM unit as one in another, by its decimal digits and rounded once; None where no factor and offset lead
+    there, or the value is not finite.
+    """
     line = _line(from_, to)
-    return None if line is None else float(Fraction(value) * line[0] + line[1])
+    if line is None:
+        return None
+    try:
+        return float(Fraction(repr(value)) * line[0] + line[1])
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(4096)
 def _line(from_: str, to: str) -> tuple[Fraction, Fraction] | None:
-    try:
-        registry = _registry()
-        source, target = (registry.from_ucum(code) for code in (from_, to))
-        at = [Fraction(registry.Quantity(Fraction(x), source.units).to(target.units).magnitude) for x in (0, 1, 2)]
-        scale = Fraction(source.magnitude) / Fraction(target.magnitude)
-    except Exception:  # noqa: BLE001 - ucumvert and pint raise a dozen unrelated kinds; each means that there is none
-        return None
+    with _ONE_AT_A_TIME:
+        try:
+            registry = _registry()
+            source, target = (registry.from_ucum(code) for code in (from_, to))
+            at = [Fraction(registry.Quantity(Fraction(x), source.units).to(target.units).magnitude) for x in (0, 1, 2)]
+            scale = Fraction(source.magnitude) / Fraction(target.magnitude)
+        except Exception:  # noqa: BLE001 - ucumvert and pint raise a dozen unrelated kinds; each means that there is none
+            return None
     if at[2] - at[1] != at[1] - at[0]:
         return None  # a logarithm
     return (at[1] - at[0]) * scale, at[0]
@@ -145,10 +156,11 @@ def _line(from_: str, to: str) -> tuple[Fraction, Fraction] | None:
 def _is_ucum(code: str) -> bool:
     if len(code) > 64 or not code.isascii():  # noqa: PLR2004 - the longest that anyone writes, with room
         return False
-    try:
-        _registry().from_ucum(code)
-    except Exception:  # noqa: BLE001 - as above
-        return False
+    with _ONE_AT_A_TIME:
+        try:
+            _registry().from_ucum(code)
+        except Exception:  # noqa: BLE001 - as above
+            return False
     return True
 
 

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from broker import signing
 from broker.errors import Malformed, MitoyenError, NotFound
 from broker.home import Home
+from broker.model import FormatName
 from broker.opening import registry as open_registry
-from broker.reading import Custom, FormatName
+from broker.reading import Custom
 from broker.registry.audit import Broken, Holds, verify
 from broker.settings import Settings
 from gateways import formats, show

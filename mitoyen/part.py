@@ -22,10 +22,9 @@ def main() -> None:
     # only what a part needs is imported by it: the HTTP side never loads the raw store
     if part == "broker":
         from broker.parts import run_broker  # noqa: PLC0415
-        from gateways.epc import canonical  # noqa: PLC0415
-        from gateways.formats import DECODERS  # noqa: PLC0415
+        from gateways.formats import formats  # noqa: PLC0415
 
-        run_broker(settings, DECODERS, canonical)
+        run_broker(settings, formats())
     elif part == "keeper":
         from broker.parts import run_keeper  # noqa: PLC0415
 

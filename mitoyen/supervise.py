@@ -150,7 +150,7 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
         return mosquitto.write(home.mosquitto, settings, policy, accounts)
 
     conf = await asyncio.to_thread(write)
-    return await mosquitto.start(settings.mosquitto, conf, settings.listeners)
+    return await mosquitto.start(settings.mosquitto, conf, (*settings.listeners, *settings.mounted))
 
 
 async def _python(part: str, home: Home) -> asyncio.subprocess.Process:

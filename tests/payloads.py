@@ -101,6 +101,7 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
         (SENSEBOX, f"{'a' * 24},7.5,2026-11-22T20:00:00Z,4.83,45.76\n{'b' * 24},3\n".encode()),
         (SENSEBOX, struct.pack("<12sfI", bytes.fromhex("a" * 24), 4.3, 1795377600)),
         (SENSEBOX, struct.pack("<12sf12sf", bytes.fromhex("a" * 24), 4.3, bytes.fromhex("b" * 24), -1.25)),
+        (SENSEBOX, struct.pack("<12sf", bytes.fromhex("a" * 24), 4.3).hex().encode()),
         (SENSEBOX, text({"reading": {"PM2.5_AirPollutantValue": "7.9"}, "battery": "5.9"})),
         (f"{SENSEBOX}/{'a' * 24}", b"createdAt,value\n2026-11-22T20:00:00.250Z,6.38\n"),
     ],
@@ -403,3 +404,55 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
         ),
     ],
 }  # fmt: skip
+
+REFUSED: Mapping[str, Sequence[tuple[str, bytes, str]]] = {
+    "json": [("d", text({"value": 1, "tiem": 2}), "unknown field"), ("d", text({"value": [1]}), "no number, text or boolean|array")],
+    "senml": [
+        ("", text([{"n": "a", "v": 1, "odd_": 2}]), "must be understood"),
+        ("", text([{"bver": 11, "n": "a", "v": 1}]), "bver"),
+        ("", text([{"n": "a", "v": 1, "vs": "x"}]), "two values"),
+        ("", text([{"n": "a b", "v": 1}]), "name"),
+    ],
+    "senml-cbor": [("", b"\xff\x00", "no CBOR"), ("", cbor2.dumps([{0: "a", 2: 1, "odd_": 2}]), "as above|must be understood")],
+    "ttn": [
+        ("", text({"end_device_ids": {"device_id": "d"}, "simulated": True, "uplink_message": {"frm_payload": "AA=="}}), "simulated"),
+        ("", text({"x": 1}), "end_device_ids"),
+    ],
+    "chirpstack": [("", text({"time": "2026-11-22T20:00:00Z", "data": "AQ=="}), "devEui")],
+    "sensor-community": [
+        ("", text({"sensordatavalues": [{"value_type": "SDS_P1", "value": "nan"}]}), "expected a number"),
+        ("", text({}), "sensordatavalues"),
+    ],
+    "opensensemap": [("", b"\x01\x02\x03", "none of theirs|expected measurements"), ("", text([{"sensor": "a"}]), "value")],
+    "tasmota": [("tele/d/SENSOR", text({"Time": "2026-11-22T20:00:00"}), "a sensor's name")],
+    "zigbee2mqtt": [("zigbee2mqtt/d", b"21", "expected a JSON object")],
+    "shelly": [("shellies/d/relay/0", b"", "an empty payload")],
+    "home-assistant": [("ha/sensor/d/state", b"\xff", "codec can't decode")],
+    "sparkplug": [
+        ("spBv1.0/g/DDATA/n/d", sparkplug(4, (None, 7, 9, {"float_value": 1.0})), "alias"),
+        ("spBv1.0/g/NBIRTH/n", sparkplug(0, ("b", None, 17, {"bytes_value": b"x"})), "no single value"),
+        ("elsewhere", sparkplug(0), "another topic|topic: expected"),
+    ],
+    "impinj": [("", text({"hostname": "r"}), "tagInventoryEvent"), ("", text({"tagInventoryEvent": {"epcHex": "zz"}}), "an EPC that is none|epc")],
+    "zebra": [("", text({"type": "SIMPLE", "data": {"idHex": "zz"}}), "expected urn:epc:id")],
+    "epcis": [
+        ("", text({"type": "AggregationEvent", "action": "OBSERVE"}), "only an ObjectEvent"),
+        ("", text({"type": "ObjectEvent", "action": "DELETE", "eventTime": "2026-11-22T20:00:00Z"}), "DELETE"),
+        (
+            "",
+            text({"type": "ObjectEvent", "action": "OBSERVE", "eventTime": "2026-11-22T20:00:00Z", "epcList": ["https://id.gs1.org/01/1/21/2"]}),
+            "Digital Link|epc",
+        ),
+    ],
+    "ngsi": [("", text({"type": "A", "no2": 1}), "an entity without id")],
+    "cloudevents": [
+        ("", text({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "datacontenttype": "text/xml", "data": "<a/>"}), "expected JSON or SenML"),
+        ("", text({"temperature": 21}), "specversion"),
+    ],
+    "gbfs": [
+        ("", text({"data": {"stations": []}}), "last_updated"),
+        ("", text({"last_updated": 1795377600, "data": {"stations": [{"num_bikes_available": 1}]}}), "station_id"),
+    ],
+    "gtfs-rt": [("", b"\xff\xff", "no protobuf"), ("", b"", "gtfs_realtime_version")],
+}  # fmt: skip
+"""What is refused: (topic, payload, a word of `docs/formats.md` for it, or that and a word of the reason)."""

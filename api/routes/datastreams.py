@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from dataclasses import asdict
 
 from fastapi import APIRouter
 
@@ -12,7 +13,7 @@ from api.paging import Paged
 from api.services import OfOrganisation, Whose, With
 from broker import keys
 from broker.errors import Refused
-from broker.model import Datastream, OrganisationId
+from broker.model import Datastream, OrganisationId, Origin
 from broker.place import Place
 
 router = APIRouter(prefix="/api/v1/datastreams", tags=["datastreams"])
@@ -28,7 +29,8 @@ def register_datastream(body: forms.NewDatastream, caller: OfOrganisation, with_
         place=_place(body.location),
         personal_data=personal,
         asset_prefixes=tuple(body.asset_prefixes),
-        **body.model_dump(exclude={"id", "location", "personal_data", "asset_prefixes"}),
+        origin=_origin(body.origin),
+        **body.model_dump(exclude={"id", "location", "personal_data", "asset_prefixes", "origin"}),
     )
     with_.registry.add_datastream(datastream, time.time_ns())
     with_.changed()
@@ -56,6 +58,8 @@ def change_datastream(
     if "location" in given:
         given["place"] = _place(body.location)
         del given["location"]
+    if "origin" in given:
+        given["origin"] = _origin(body.origin)
     changed = dataclasses.replace(with_.registry.datastream(caller.id, datastream), **given)
     with_.registry.save_datastream(changed)
     with_.changed()
@@ -76,6 +80,10 @@ def _place(location: forms.GeoPoint | None) -> Place | None:
     return place
 
 
+def _origin(origin: forms.Origin | None) -> Origin | None:
+    return Origin(**origin.model_dump()) if origin else None
+
+
 def _shown(datastream: Datastream) -> forms.DatastreamShown:
     return forms.DatastreamShown(
         id=datastream.id,
@@ -92,4 +100,5 @@ def _shown(datastream: Datastream) -> forms.DatastreamShown:
         privacy_unit_id=datastream.privacy_unit_id,
         asset_prefixes=list(datastream.asset_prefixes),
         description=datastream.description,
+        origin=forms.Origin(**asdict(datastream.origin)) if datastream.origin else None,
     )

@@ -9,25 +9,27 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query
 
-from api import forms
+from api import forms, hardware
 from api.login import gateway_login
 from api.paging import Paged
 from api.services import OfOrganisation, Services, Whose, With
 from broker import keys, times
-from broker.control import Gateways, Refusals
+from broker.control import Gateways, Refusals, Suggested
 from broker.errors import MitoyenError
 from broker.model import Gateway, OrganisationId
+from broker.place import Place
 from broker.presence import Presence, state
+from broker.suggestions import Suggestion
 
 router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"])
 
 
 @router.post("", status_code=201)
-def register_gateway(body: forms.NewGateway, caller: OfOrganisation, with_: With) -> forms.GatewayMade:
+def register_gateway(body: hardware.NewGateway, caller: OfOrganisation, with_: With) -> hardware.GatewayMade:
     """Register a gateway; its MQTT password is shown this once."""
     now, password = time.time_ns(), keys.new_password()
     gateway_id = body.id or keys.new_id("gateway")
-    gateway = Gateway(OrganisationId(caller.id), gateway_id, body.name or gateway_id, body.format, ())
+    gateway = Gateway(OrganisationId(caller.id), gateway_id, body.name or gateway_id, body.format, (), body.zone)
     account = keys.account(gateway.role, password, "first", now)
     gateway = dataclasses.replace(gateway, accounts=(account,))
     with_.registry.add_gateway(gateway, now)
@@ -36,11 +38,11 @@ def register_gateway(body: forms.NewGateway, caller: OfOrganisation, with_: With
     except MitoyenError:
         with_.registry.take_back_gateway(gateway)  # nobody was told its password
         raise
-    return forms.GatewayMade(id=gateway_id, mqtt=gateway_login(with_, gateway, account.username, password))
+    return hardware.GatewayMade(id=gateway_id, mqtt=gateway_login(with_, gateway, account.username, password))
 
 
 @router.get("")
-def list_gateways(whose: Whose, with_: With, paged: Paged) -> list[forms.GatewayShown]:
+def list_gateways(whose: Whose, with_: With, paged: Paged) -> list[hardware.GatewayShown]:
     """Your gateways, and how each does."""
     found = paged.cut(with_.registry.gateways(whose, paged.page), lambda one: one.id)
     heard = _heard(with_, whose, [one.id for one in found])
@@ -48,7 +50,7 @@ def list_gateways(whose: Whose, with_: With, paged: Paged) -> list[forms.Gateway
 
 
 @router.get("/{gateway}")
-def show_gateway(gateway: forms.AGateway, whose: Whose, with_: With) -> forms.GatewayShown:
+def show_gateway(gateway: forms.AGateway, whose: Whose, with_: With) -> hardware.GatewayShown:
     """When it was last heard, whether it is silent, and how many of its records were taken and refused."""
     found = with_.registry.gateway(whose, gateway)
     return _shown(with_, found, _heard(with_, whose, [gateway]))
@@ -57,7 +59,7 @@ def show_gateway(gateway: forms.AGateway, whose: Whose, with_: With) -> forms.Ga
 @router.patch("/{gateway}")
 def change_gateway(
     gateway: forms.AGateway, body: forms.ChangedName, caller: OfOrganisation, with_: With
-) -> forms.GatewayShown:
+) -> hardware.GatewayShown:
     """Give it another name."""
     found = dataclasses.replace(with_.registry.gateway(caller.id, gateway), **body.given())
     with_.registry.save_gateway(found)
@@ -77,12 +79,12 @@ def show_rejections(
     whose: Whose,
     with_: With,
     limit: Annotated[int, Query(ge=1, le=1_000, examples=[10])] = 100,
-) -> list[forms.Rejection]:
+) -> list[hardware.Rejection]:
     """The newest refused records, with their reasons."""
     with_.registry.gateway(whose, gateway)
     kept = msgspec.json.decode(with_.control.call(Refusals(whose, gateway, limit)), type=list[_Refused])
     return [
-        forms.Rejection(
+        hardware.Rejection(
             time=times.text(r.time),
             topic=r.topic,
             index=r.place,
@@ -94,18 +96,45 @@ def show_rejections(
     ]
 
 
+@router.get("/{gateway}/suggestions")
+def list_suggestions(gateway: forms.AGateway, whose: Whose, with_: With) -> list[hardware.SuggestionShown]:
+    """What its devices say that no datastream is made of yet, since the broker was started."""
+    with_.registry.gateway(whose, gateway)
+    found = msgspec.json.decode(with_.control.call(Suggested(whose, gateway)), type=list[Suggestion])
+    return [_suggested(one) for one in found]
+
+
+def _suggested(one: Suggestion) -> hardware.SuggestionShown:
+    place = Place(one.longitude, one.latitude) if one.longitude is not None and one.latitude is not None else None
+    return hardware.SuggestionShown(
+        device=one.device,
+        property=one.property,
+        kind=one.kind,
+        value=one.value,
+        unit=one.unit,
+        unit_known=one.unit_known,
+        first=times.text(one.first),
+        last=times.text(one.last),
+        heard=one.heard,
+        name=one.name,
+        model=one.model,
+        location=forms.geo_point(place),
+    )
+
+
 def _heard(with_: Services, organisation: str, gateways: list[str]) -> dict[str, Presence]:
     found = msgspec.json.decode(with_.control.call(Gateways(organisation, gateways)), type=list[Presence])
     return {one.gateway: one for one in found}
 
 
-def _shown(with_: Services, gateway: Gateway, heard: dict[str, Presence]) -> forms.GatewayShown:
+def _shown(with_: Services, gateway: Gateway, heard: dict[str, Presence]) -> hardware.GatewayShown:
     known = heard.get(gateway.id) or Presence(gateway.organisation, gateway.id)
     now = state(known, time.time_ns(), with_.silent_after)
-    return forms.GatewayShown(
+    return hardware.GatewayShown(
         id=gateway.id,
         name=gateway.name,
         format=gateway.format,
+        zone=gateway.zone,
         state=now.state,
         since=times.text(now.since) if now.since is not None else None,
         reason=now.reason,

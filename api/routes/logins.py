@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api import forms
+from api import forms, hardware
 from api.login import gateway_login, login
 from api.routes.applications import own
 from api.services import Known, OfOrganisation, Services, Whose, With
@@ -25,7 +25,7 @@ Username = Annotated[str, Path(pattern=r"^[a-z0-9_.-]{1,160}$", examples=["gatew
 @router.post("/gateways/{gateway}/logins", status_code=201)
 def add_gateway_login(
     gateway: forms.AGateway, body: forms.NewLogin, caller: OfOrganisation, with_: With
-) -> forms.GatewayMqtt:
+) -> hardware.GatewayMqtt:
     """Another login for a gateway; its password is shown this once. The others go on."""
     found = with_.registry.gateway(caller.id, gateway)
     return gateway_login(with_, found, *_add(with_, found.role, body.name))

@@ -27,6 +27,7 @@ from broker.model import (
     OfferId,
     Organisation,
     OrganisationId,
+    Origin,
     Release,
     ReleaseId,
 )
@@ -92,7 +93,7 @@ def organisations(connection: Connection, query: Select[Any]) -> list[Organisati
 
 def gateways(connection: Connection, query: Select[Any]) -> list[Gateway]:
     rows = connection.execute(query.order_by(t.gateways.c.organisation, t.gateways.c.id))
-    found = [Gateway(OrganisationId(r.organisation), r.id, r.name, r.format, ()) for r in rows]
+    found = [Gateway(OrganisationId(r.organisation), r.id, r.name, r.format, (), r.zone) for r in rows]
     of = _accounts(connection, [one.role for one in found])
     return [dataclasses.replace(one, accounts=of.get(one.role, ())) for one in found]
 
@@ -283,6 +284,7 @@ def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
         privacy_unit_id=row.privacy_unit_id,
         asset_prefixes=tuple(row.asset_prefixes),
         description=row.description,
+        origin=None if row.origin_property is None else Origin(row.origin_device, row.origin_property, row.origin_unit),
     )
 
 

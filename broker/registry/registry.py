@@ -137,14 +137,16 @@ class Registry(ConsentBook):
             forget_logins(c, gateway.role)
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
-        """Raises Conflict, and NotFound if the organisation has no such gateway."""
+        """Raises Conflict, also if another has its origin, and NotFound if the organisation has no such gateway."""
         self.gateway(datastream.organisation, datastream.gateway)
         with self._database.changing() as c, _unique(f"datastream {datastream.id}"):
+            _alone_of(c, datastream)
             _add(c, t.datastreams, **_facts(datastream), created=now)
 
     def save_datastream(self, datastream: Datastream) -> None:
-        """Change it. Raises NotFound."""
+        """Change it. Raises NotFound, and Conflict if another has its origin."""
         with self._database.changing() as c:
+            _alone_of(c, datastream)
             which = _datastream(datastream.organisation, datastream.id)
             _change(c, t.datastreams, which, _facts(datastream))
 
@@ -394,7 +396,28 @@ def _notify(
 def _facts(datastream: Datastream) -> dict[str, Any]:
     facts = asdict(datastream)
     place = facts.pop("place") or {"longitude": None, "latitude": None}
-    return {**facts, **place, "asset_prefixes": list(datastream.asset_prefixes)}
+    origin = facts.pop("origin") or dict.fromkeys(("device", "property", "unit"))
+    origin = {f"origin_{name}": value for name, value in origin.items()}
+    return {**facts, **place, **origin, "asset_prefixes": list(datastream.asset_prefixes)}
+
+
+def _alone_of(connection: Connection, datastream: Datastream) -> None:
+    """Raises Conflict if another datastream of the gateway has the same origin: a reading goes to one."""
+    if datastream.origin is None:
+        return
+    d = t.datastreams.c
+    found = connection.execute(
+        select(d.id).where(
+            d.organisation == datastream.organisation,
+            d.gateway == datastream.gateway,
+            d.origin_device == datastream.origin.device,
+            d.origin_property == datastream.origin.property,
+            d.id != datastream.id,
+            d.ended.is_(None),
+        )
+    ).first()
+    if found:
+        raise Conflict(f"datastream {found.id} has that origin already: what a device says goes to one")
 
 
 def _gateway(organisation: str, gateway: str) -> list[ColumnElement[bool]]:

@@ -82,6 +82,7 @@ gateways = Table(
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("format", String(32), nullable=False),
+    Column("zone", String(64), nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
 )
@@ -104,6 +105,9 @@ datastreams = Table(
     Column("privacy_unit_id", Text),
     Column("asset_prefixes", JSON, nullable=False),
     Column("description", Text),
+    Column("origin_device", Text),
+    Column("origin_property", Text),
+    Column("origin_unit", Text),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
     ForeignKeyConstraint(["organisation", "gateway"], ["gateways.organisation", "gateways.id"]),

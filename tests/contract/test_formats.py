@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -11,10 +16,14 @@ from hypothesis import strategies as st
 
 from broker import times
 from broker.entry import Refusal
-from broker.reading import Custom, FormatName, Reading, TagRead
-from gateways import formats, show
+from broker.model import Datastream, FormatName, OrganisationId
+from broker.placing import place
+from broker.reading import TAG, Custom, Reading, TagRead
+from gateways import formats, show, units
 from gateways.foreign import EXPECTED, parse
-from tests.payloads import MESSAGES
+from tests.payloads import MESSAGES, REFUSED
+from tests.samples import DATA, MIXED, NO_DATA
+from tests.samples import REFUSED as SAMPLES_REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,15 +96,44 @@ def _how(how: Callable[[bytes], st.SearchStrategy[bytes]], payload: bytes) -> st
     return how(payload)
 
 
+def rows_of(document: str) -> list[list[str]]:
+    """The cells of a document's table."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in document.splitlines()
+        if line.startswith("| `")
+    ]
+
+
 def read(name: FormatName, messages: Sequence[tuple[str, bytes]]) -> list[Reading | TagRead | Refusal]:
-    """What is understood of messages in their order, and shown."""
+    """What is understood of messages in their order, shown and placed."""
     understand = formats.make(name, Custom()).understand
-    items = []
+    items: list[Reading | TagRead | Refusal] = []
     for topic, payload in messages:
         understood = understand(topic, payload, ARRIVED)
         json.dumps(list(show.shown(understood)))
+        placed = place(understood, Everything(), units.convert, ARRIVED, 0)
+        assert sum(map(len, placed.points.values())) + len(placed.refusals) == len(understood.items)
+        assert all(math.isfinite(p.value) for of in placed.points.values() for p in of if isinstance(p.value, float))
         items += understood.items
     return items
+
+
+class Everything(Mapping[tuple[str, str], Datastream]):
+    """Datastreams of whatever a device may say, in a unit that is seldom its own."""
+
+    def __getitem__(self, named: tuple[str, str]) -> Datastream:
+        kind = "rfid" if named[1] == TAG else "measurement"
+        return Datastream(OrganisationId("o"), named[1], "g", kind, unit="K" if kind == "measurement" else None)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def get(self, named: tuple[str, str], _: object = None) -> Datastream:  # type: ignore[override]  # there is always one
+        return self[named]
 
 
 def holds(item: Reading | TagRead | Refusal) -> bool:
@@ -146,3 +184,38 @@ def test_no_bytes_do_worse_than_being_refused(name: FormatName, payload: bytes) 
 
 def test_every_format_that_is_named_can_be_made() -> None:
     assert set(formats.READERS) == set(FORMATS) == set(MESSAGES)
+
+
+# --- what docs/formats.md says
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
+ROWS = {row[0].split()[0].strip("`"): row for row in rows_of(DOCUMENT.read_text())}
+
+
+@each_format
+def test_what_is_refused_is_refused_for_the_reason_that_the_document_gives(name: FormatName) -> None:
+    for topic, payload, words in REFUSED[name]:
+        documented, _, said = words.partition("|")
+        assert documented in ROWS[name][2], words
+        items = read(name, [(topic, payload)])
+        reasons = [item.reason for item in items if isinstance(item, Refusal)]
+        assert reasons
+        assert all((said or documented) in reason for reason in reasons), reasons
+
+
+def test_the_document_has_every_format_and_no_other() -> None:
+    assert set(ROWS) == set(FORMATS) == set(REFUSED)
+
+
+@each_format
+def test_every_sample_that_the_document_names_is_tested(name: FormatName) -> None:
+    known = (
+        {sample: of for sample, (of, *_) in DATA.items()}
+        | NO_DATA
+        | {s: of for s, (of, _) in SAMPLES_REFUSED.items()}
+        | dict.fromkeys(MIXED, "cloudevents")
+    )
+    for pattern in re.findall(r"`(\w+/[^`]+)`", ROWS[name][3]):
+        tested = [sample for sample in known if fnmatch(sample, pattern)]
+        assert tested, pattern
+        assert name == "senml" or {known[sample] for sample in tested} == {name}, pattern

@@ -28,6 +28,7 @@ from broker.model import (
     OfferId,
     Organisation,
     OrganisationId,
+    Origin,
     Release,
     ReleaseId,
 )
@@ -427,3 +428,16 @@ def test_a_rotated_operators_key_is_the_only_one(registry: Registry) -> None:
     registry.replace_operator_key("second", 2)
     assert registry.caller("first") is None
     assert registry.caller("second") == Caller("operator", "")
+
+
+def test_a_reading_of_a_device_goes_to_one_datastream(registry: Registry) -> None:
+    filled(registry)
+    of_temperature = dataclasses.replace(DATASTREAM, id="t", origin=Origin("dev", "temperature", "grad"))
+    registry.add_datastream(of_temperature, 20)
+    assert registry.datastream("air", "t") == of_temperature
+    with pytest.raises(Conflict, match="t has that origin"):
+        registry.add_datastream(dataclasses.replace(of_temperature, id="u"), 21)
+    with pytest.raises(Conflict, match="t has that origin"):
+        registry.save_datastream(dataclasses.replace(of_temperature, id="d"))
+    registry.end_datastream("air", "t", 22)
+    registry.save_datastream(dataclasses.replace(of_temperature, id="d"))

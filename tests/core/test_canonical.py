@@ -115,6 +115,28 @@ def test_a_datastream_with_a_unit_takes_numbers_only(value: str) -> None:
     assert not take(f'{{"value": {value}}}', PLAIN)[1]
 
 
+def test_senml_of_one_name_is_taken() -> None:
+    points, refusals = take(
+        '[{"bn": "box/t", "u": "Cel", "bt": 1795377590, "v": 20.5}, {"v": 21.5, "t": 5, "u": "Cel"}]', IN_UNITS
+    )
+    assert not refusals
+    assert points == [Point(ARRIVED - 10 * times.SECOND, 20.5), Point(ARRIVED - 5 * times.SECOND, 21.5)]
+
+
+@pytest.mark.parametrize(
+    ("pack", "reason"),
+    [
+        ('[{"n": "t", "u": "K", "v": 1}]', "in Cel"),
+        ('[{"n": "t", "v": 1}, {"n": "u", "v": 1}]', "several names"),
+        ('[{"n": "t", "v": "x"}]', "SenML"),
+    ],
+)
+def test_senml_of_another_unit_or_of_several_names_is_refused(pack: str, reason: str) -> None:
+    points, refusals = take(pack, IN_UNITS)
+    assert not points
+    assert reason in refusals[0].reason
+
+
 @given(st.binary(max_size=200), st.sampled_from(["measurement", "rfid"]))
 def test_no_bytes_do_worse_than_being_refused(payload: bytes, kind: Kind) -> None:
     points, refusals = take(payload, TAGS if kind == "rfid" else PLAIN)

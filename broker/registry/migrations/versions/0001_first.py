@@ -115,6 +115,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('format', sa.String(length=32), nullable=False),
+    sa.Column('zone', sa.String(length=64), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_gateways_organisation')),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_gateways'))
@@ -158,6 +159,9 @@ def upgrade() -> None:
     sa.Column('privacy_unit_id', sa.Text(), nullable=True),
     sa.Column('asset_prefixes', sa.JSON(), nullable=False),
     sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('origin_device', sa.Text(), nullable=True),
+    sa.Column('origin_property', sa.Text(), nullable=True),
+    sa.Column('origin_unit', sa.Text(), nullable=True),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation', 'gateway'], ['gateways.organisation', 'gateways.id'], name=op.f('fk_datastreams_organisation_gateway')),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_datastreams'))

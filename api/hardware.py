@@ -1,0 +1,126 @@
+"""What is sent and answered about gateways and their devices' payloads, as pydantic models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from api.forms import Form, GeoPoint, Id, Mqtt, Text
+from broker.model import FormatName
+
+LONGEST_PAYLOAD = 65_536
+"""Characters of a payload that is decoded on demand: GBFS feeds and other large ones are for the command line."""
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("expected a name of the time zone database, such as Europe/Paris") from error
+    return value
+
+
+Zone: TypeAlias = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+
+
+class GatewayMqtt(Mqtt):
+    topic: str = Field(
+        description="Where to publish; fill in the datastream's id, or the device's own topic if it speaks a format of its own."
+    )
+    will_topic: str = Field(description="For a last will, `offline`, and a first word, `online`.")
+
+
+class NewGateway(Form):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "roof-1", "name": "Roof of the town hall"}]})
+
+    id: Id | None = None
+    name: Text | None = None
+    format: FormatName = "json"
+    zone: Zone = Field("UTC", description="Time zone of its devices' clocks, for times that name none.")
+
+
+class GatewayMade(BaseModel):
+    id: str
+    mqtt: GatewayMqtt
+
+
+class GatewayShown(BaseModel):
+    id: str
+    name: str
+    format: str
+    zone: str
+    state: Literal["live", "silent"]
+    since: str | None = Field(description="Since when; null: it was never heard.")
+    reason: str | None = Field(description="Of its silence: `last_will`, `timeout` or `never_heard`.")
+    last_seen: str | None
+    accepted: int
+    rejected: int
+
+
+class Rejection(BaseModel):
+    time: str
+    topic: str
+    index: int
+    reason: str
+    payload: str
+    encoding: Literal["base64"] | None = None
+
+
+class Payload(Form):
+    """A device's payload, to see what would be understood of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "format": "tasmota",
+                    "topic": "tele/cellar/SENSOR",
+                    "payload": '{"Time": "2026-11-22T21:00:00", "BME280": {"Temperature": 21.7}, "TempUnit": "C"}',
+                    "zone": "Europe/Paris",
+                }
+            ]
+        }
+    )
+
+    format: FormatName
+    payload: Annotated[str, StringConstraints(max_length=LONGEST_PAYLOAD)]
+    encoding: Literal["base64"] | None = Field(None, description="For a payload that is no text.")
+    topic: Annotated[str, StringConstraints(max_length=1_000)] = Field(
+        "", description="The device's own, which follows the gateway's."
+    )
+    zone: Zone = "UTC"
+
+
+class AboutShown(BaseModel):
+    """What a device tells of itself."""
+
+    device: str
+    name: str | None = None
+    model: str | None = None
+    location: GeoPoint | None = None
+
+
+class Decoded(BaseModel):
+    items: list[dict[str, Any]] = Field(
+        description="As `mitoyen decode` prints them: device, property, time, value and unit; or epc; or refused and why. Empty: it is no data."
+    )
+    about: list[AboutShown]
+
+
+class SuggestionShown(BaseModel):
+    """A property of a device that no datastream is made of yet."""
+
+    device: str
+    property: str
+    kind: str
+    value: bool | int | float | str = Field(description="As it was heard last.")
+    unit: str | None = Field(description="UCUM code, or as the device spells it.")
+    unit_known: bool
+    first: str
+    last: str
+    heard: int
+    name: str | None
+    model: str | None
+    location: GeoPoint | None
