@@ -33,9 +33,12 @@ from api.routes import (
     organisations,
     previews,
     public,
+    sensorthings,
     transparency,
     use,
 )
+from api.sensorthings.numbered import Numbers
+from api.sensorthings.seeded import Seeded
 from api.services import Services
 from broker import secrets
 from broker.control import Control
@@ -63,6 +66,7 @@ ROOMS = (
     history,
     live,
     ledger,
+    sensorthings,
     public,
 )
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
@@ -99,6 +103,7 @@ def app(settings: Settings) -> FastAPI:
         limits=Limits(settings.requests_per_key, settings.requests_per_address, settings.wrong_keys),
     )
     hub = Hub()
+    views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -116,6 +121,7 @@ def app(settings: Settings) -> FastAPI:
                 await task
         services.registry.close()
         services.released.close()
+        views.ids.close()
         made.state.files.close()
 
     made = application(lifespan)
@@ -124,6 +130,9 @@ def app(settings: Settings) -> FastAPI:
     made.state.hub = hub
     made.state.files = Files()
     made.state.transparency = None, 0, 0
+    made.state.sensorthings = views
+    if settings.sensorthings_write:
+        made.include_router(sensorthings.writing)
     return made
 
 

@@ -24,8 +24,9 @@ from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
 from broker.errors import Malformed, Unavailable
 from broker.keeper import state
 from broker.meter import Delivered
-from broker.model import Agreement, Caller, Key, Offer, Scope
+from broker.model import Agreement, ApplicationId, Caller, Key, Offer, Scope
 from broker.registry.registry import Registry
+from broker.registry.snapshot import Snapshot
 from broker.settings import Listener
 from broker.store.protocol import Store
 
@@ -33,6 +34,15 @@ LOOKING = ("GET", "HEAD")
 """Whatever is asked with another method changes something."""
 KEEP_USES_S = 60.0  # how often it is kept when keys were used: not at each request, which would be a write for each
 TELL_S = 0.25  # how far a live stream may run past its quota
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """An offer that a caller may read, and under what."""
+
+    offer: Offer
+    agreement: Agreement | None
+    permitted: Permitted
 
 
 @dataclass(slots=True)
@@ -57,6 +67,7 @@ class Services:
     """Grows with every change that is noticed."""
     _uses: dict[str, int] = field(default_factory=dict)
     """When (ns) which key was used last."""
+    _latest: Snapshot | None = None
     _noted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def changed(self, passwords: dict[str, str] | None = None) -> None:
@@ -83,6 +94,27 @@ class Services:
         if caller is not None and (caller.key is None or not self.registry.keyring.lives(caller.key.id, self.clock())):
             raise unauthenticated()
         return self.permit(caller, self.registry.offer(offer.id), scope)
+
+    def readable(self, caller: Caller | None) -> tuple[int, dict[str, Readable]]:
+        """All offers that the caller may read now, by the same decision; and the registry's revision that it was made on."""
+        within(caller, "history")
+        snapshot = self._snapshot()
+        own = {}
+        if caller is not None and caller.role == "application":
+            own = {one.offer: one for one in snapshot.agreements_of(ApplicationId(caller.id))}
+        found = {}
+        for offer in snapshot.offers.values():
+            agreement = own.get(offer.id)
+            decision = permit(offer, agreement, self.clock(), self.used(agreement))
+            if isinstance(decision, Permitted):
+                found[str(offer.id)] = Readable(offer, agreement, decision)
+        return snapshot.revision, found
+
+    def _snapshot(self) -> Snapshot:
+        """The registry as it is now: read again only when it changed."""
+        if self._latest is None or self._latest.revision != self.registry.revision():
+            self._latest = self.registry.snapshot()
+        return self._latest
 
     def agreement(self, caller: Caller | None, offer: Offer) -> Agreement | None:
         """What the caller reads an offer under, if it is an application that has one."""

@@ -18,6 +18,7 @@ class Home:
         self.journal = self.root / "journal.sqlite"
         self.meter = self.root / "meter.sqlite"
         self.keeper = self.root / "keeper.sqlite"
+        self.observations = self.root / "observations.sqlite"
         self.mosquitto = self.root / "mosquitto"
         self.run = self.root / "run"
         self.wrapping = self.run / "wrapping.key"

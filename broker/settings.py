@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import times
@@ -172,8 +172,17 @@ class Settings(BaseSettings):
     each costs Mosquitto some 10 KB and a file descriptor. Mosquitto 2.0 does not count WebSockets."""
     queue_mb: Annotated[int, Field(ge=1)] = 256
     """What Mosquitto holds in memory for one client that does not fetch it."""
+    sensorthings_write: bool = False
+    """For conformance suites alone, on loopback: `/v1.1` is a throw-away graph that anyone may write to, in place of what was released."""
     mosquitto: str = "mosquitto"
     """The program."""
+
+    @model_validator(mode="after")
+    def _written_on_loopback(self) -> Self:
+        host, _ = self.http_address
+        if self.sensorthings_write and host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("sensorthings_write: only where HTTP is served on loopback, for anyone may write then")
+        return self
 
     @classmethod
     def read(cls, **given: object) -> Settings:

@@ -71,6 +71,15 @@ def up(
     mqtt_wss: Annotated[
         str | None, typer.Option(envvar="MITOYEN_MQTT_WSS", help="HOST:PORT for WebSockets over TLS.")
     ] = None,
+    *,
+    sensorthings_write: Annotated[
+        bool,
+        typer.Option(
+            "--sensorthings-write",
+            envvar="MITOYEN_SENSORTHINGS_WRITE",
+            help="For conformance suites, on loopback: /v1.1 is a throw-away graph that anyone may write to.",
+        ),
+    ] = False,
 ) -> None:
     """Run the broker until SIGTERM. Every setting is also an environment variable MITOYEN_…
 
@@ -79,7 +88,9 @@ def up(
     configure()
     listeners = {"mqtt": mqtt, "mqtts": mqtts, "mqtt_mtls": mqtt_mtls, "mqtt_ws": mqtt_ws, "mqtt_wss": mqtt_wss}
     try:
-        settings = Settings.read(home=home, http=http, store=store, registry=registry, **listeners)
+        settings = Settings.read(
+            home=home, http=http, store=store, registry=registry, sensorthings_write=sensorthings_write, **listeners
+        )
         asyncio.run(supervise(settings))
     except (MitoyenError, ValidationError) as error:
         raise _failed(error) from error

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TLS = ssl.create_default_context()  # made once: it takes 48 ms, and a client asks for one even where it is not used
-START_S = 30.0  # under load; alone each is up within a second
-STOP_S = 30.0  # `mitoyen up` gives each of its parts 8 s
+START_S = 90.0  # under load; alone each is up within two seconds
+STOP_S = 60.0  # `mitoyen up` gives each of its parts 8 s
 
 
 def free_ports(count: int) -> list[int]:
