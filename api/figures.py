@@ -209,3 +209,28 @@ class PreviewShown(BaseModel):
     start: str | None
     end: str | None
     complete: bool = Field(description="Whether all of this time was looked at, and all that it shows is here.")
+
+
+class ReleaseReconciled(BaseModel):
+    release: str
+    offer: str
+    datastream: str
+    released: int = Field(description="Records that came under it.")
+    delivered: int = Field(
+        description="That history holds what it shows of, by themselves or in a window; live published the same."
+    )
+    withheld: dict[str, int] = Field(description="By reason.")
+    waiting: int = Field(description="For their window, or until they are old enough.")
+
+
+class Reconciliation(BaseModel):
+    """accepted = stored + refused, where settled; released = delivered + withheld + waiting, always."""
+
+    settled: bool = Field(description="Whether all that was accepted is kept; if not, ask again in a moment.")
+    accepted: int = Field(description="Records that were journalled.")
+    rejected: int = Field(description="Records that were not, with the reasons that their gateways show.")
+    stored: int
+    refused: dict[str, int] = Field(description="After they were accepted, by reason.")
+    releases: list[ReleaseReconciled] = Field(
+        description="Releases that show the same share one count; by cell it is that of all datastreams of the offer."
+    )

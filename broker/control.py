@@ -125,6 +125,23 @@ class TotalUsage(msgspec.Struct, tag="total"):
     """All that was ever counted, by offer and agreement: a list of Row."""
 
 
+class Reconcile(msgspec.Struct, tag="reconcile"):
+    """What became of every record: a Reconciled."""
+
+
+class Reconciled(msgspec.Struct):
+    """What was counted where; `broker/keeper/tally.py` says what adds up to what."""
+
+    settled: bool
+    """Whether all that was journalled is kept, so that the sums hold at this moment."""
+    gateways: list[tuple[str, str, int, int]]
+    """(organisation, gateway, records accepted, rejected)"""
+    tallies: list[tuple[str, str, int]]
+    """(stream, what became of them, records)"""
+    waiting: list[tuple[str, int]]
+    """(stream, records that wait for their window)"""
+
+
 class Preview(msgspec.Struct, tag="preview"):
     """What an offer with this profile would show of a datastream of this organisation: a Previewed."""
 
@@ -173,7 +190,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-OwnersCall: TypeAlias = Gateways | Refusals | Preview | Suggested | Decode
+OwnersCall: TypeAlias = Gateways | Refusals | Reconcile | Preview | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 Call: TypeAlias = Changed | CaughtUp | Ready | Sign | OwnersCall | MeterCall | BearerCall

@@ -23,7 +23,7 @@ from broker.ingest import Ingest, IngestSettings
 from broker.journal import Batch, Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
-from broker.keeper.progress import Progress, place_of
+from broker.keeper.progress import Progress, kept, place_of
 from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
@@ -223,7 +223,9 @@ class _Broker:
                 heard = self._journal.presences()
                 return [one for one in heard if one.organisation == organisation and one.gateway in asked]
             case control.Refusals(organisation=organisation, gateway=gateway, limit=limit):
-                return [kept._asdict() for kept in self._journal.refusals(organisation, gateway, limit)]
+                return [one._asdict() for one in self._journal.refusals(organisation, gateway, limit)]
+            case control.Reconcile():
+                return await self._reconciled()
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
             case control.Suggested(organisation=organisation, gateway=gateway):
@@ -273,6 +275,12 @@ class _Broker:
             case control.TotalUsage():
                 self._meter.flush(now)
                 return await asyncio.to_thread(totals, self._home.meter)
+
+    async def _reconciled(self) -> control.Reconciled:
+        last, heard = self._journal.last, self._journal.presences()
+        found = await asyncio.to_thread(kept, self._home.keeper)
+        accepted = [(one.organisation, one.gateway, one.accepted, one.refused) for one in heard]
+        return control.Reconciled(found.place == last, accepted, found.tallies, found.waiting)
 
     async def _caught_up(self) -> bool:
         with suppress(TimeoutError, Unavailable):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from api import reconciliation
 from api.catalogue import catalogue
 from api.errors import document
 from api.services import Operator, With
-from broker.control import Ready
+from broker.control import Ready, Reconcile, Reconciled
 from broker.errors import Unavailable
 
 router = APIRouter()
@@ -76,11 +80,24 @@ def readyz(with_: With) -> Response:
 
 
 @router.get("/metrics", response_class=PlainTextResponse, tags=["operation"])
-def metrics(_: Operator) -> Response:
-    """Prometheus metrics of all processes."""
+def metrics(_: Operator, with_: With) -> Response:
+    """Prometheus metrics of all processes, and of every record what became of it."""
     collected = CollectorRegistry()
+    with suppress(Unavailable):  # the broker is down, which the rest shows
+        found = msgspec.json.decode(with_.control.call(Reconcile()), type=Reconciled)
+        collected.register(_Known(list(reconciliation.families(with_.registry.offers(), found))))
     MultiProcessCollector(collected)  # type: ignore[no-untyped-call]  # prometheus_client's own gap
     return Response(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Known(Collector):
+    """Metrics that are known already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
 
 
 def _asset(name: str) -> bytes:

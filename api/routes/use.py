@@ -1,4 +1,4 @@
-"""Use: what agreements were delivered, by the hour, for both of their parties."""
+"""Use: what agreements were delivered, by the hour, for both of their parties; and what became of every record, for its owner."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated, TypeAlias
 import msgspec
 from fastapi import APIRouter, Depends, Query
 
-from api import forms
+from api import forms, reconciliation
 from api.errors import forbidden
-from api.figures import Amount, HourOfUse, QuotaLeft, UseByOne, UseOfAgreement, UseOfOffer
+from api.figures import Amount, HourOfUse, QuotaLeft, Reconciliation, UseByOne, UseOfAgreement, UseOfOffer
 from api.routes.agreements import party
-from api.services import Known, OfOrganisation, Services, With
+from api.services import Known, OfOrganisation, Services, Whose, With
 from broker import times
 from broker.access import remaining
-from broker.control import Usage
+from broker.control import Reconcile, Reconciled, Usage
 from broker.errors import Malformed
 from broker.meter import Row
 from broker.model import Agreement
@@ -84,6 +84,13 @@ def use_of_offer(offer: forms.AnOffer, period: In, caller: OfOrganisation, with_
         for who, rows in sorted(by_one.items())
     ]
     return UseOfOffer(offer=offer, uses=uses)
+
+
+@router.get("/reconciliation")
+def reconcile(whose: Whose, with_: With) -> Reconciliation:
+    """What became of every record of yours: stored or refused, and of each release delivered, withheld and why, or waiting."""
+    found = msgspec.json.decode(with_.control.call(Reconcile()), type=Reconciled)
+    return reconciliation.of_organisation(whose, with_.registry.offers(organisation=whose), found)
 
 
 def _rows(with_: Services, asked: Usage) -> list[Row]:

@@ -29,4 +29,8 @@ def drawn(feed: Feed, exact: Windows, progress: Progress, draw: Draw) -> Windows
                 unpaid += len(groups)
                 continue
         shown += told
-    return Windows(shown, {**exact.withheld, **({"budget_spent": unpaid} if unpaid else {})})
+    if not unpaid:
+        return Windows(shown, exact.withheld, exact.shown, exact.hidden)
+    hidden = exact.shown * unpaid // len(exact.points)
+    spent = {"budget_spent": unpaid}
+    return Windows(shown, exact.withheld | spent, exact.shown - hidden, exact.hidden | {"budget_spent": hidden})

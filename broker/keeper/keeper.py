@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from broker import times
+from broker import times, topics
 from broker.consent import NONE
 from broker.entry import Entry
 from broker.errors import StoreRejected, StoreUnavailable, Unavailable
@@ -28,9 +29,23 @@ from broker.keeper.erasure import keys_shown
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
+from broker.keeper.tally import (
+    DELIVERED,
+    REJECTED,
+    RELEASED,
+    STORED,
+    Tally,
+    decided,
+    of_records,
+    of_windows,
+    rejected,
+    shared,
+)
 from broker.keeper.watch import Teller, Watch
 from broker.keeper.windows import Found, cut, exact_windows, finished, first_of_each
-from broker.metrics import BEHIND, KEYS_DESTROYED, RELEASED, REVISED, STORE_FAILED, STORE_REJECTED, STORED, WITHHELD
+from broker.metrics import BEHIND, KEYS_DESTROYED, REVISED, STORE_FAILED, STORE_REJECTED, WITHHELD
+from broker.metrics import RELEASED as RECORDS_RELEASED
+from broker.metrics import STORED as RECORDS_STORED
 from broker.model import Offer
 from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
@@ -41,7 +56,7 @@ from broker.privacy.noise import Draw
 from broker.privacy.profile import Sample
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
-from broker.release import begins, pointwise
+from broker.release import Outcome, begins, pointwise
 from broker.store.protocol import Store
 from broker.store.reads import reads_of
 
@@ -166,32 +181,33 @@ class Keeper:
     def _keep_in_order(self, batches: list[Batch]) -> None:
         """Keep these together, but where a window is due between two of them: it holds what came before, and nothing of after."""
         together: list[Batch] = []
-        touched: set[Window] = set()
+        touched: Counter[Window] = Counter()
+        tally: Tally = Counter()
         earliest = times.LATEST
         for batch in batches:
             arrived = batch.entries[0].arrived
             if self._progress.is_due(arrived) or earliest <= arrived:
-                self._keep(together, touched)
-                together, touched, earliest = [], set(), times.LATEST
+                self._keep(together, touched, tally)
+                together, touched, tally, earliest = [], Counter(), Counter(), times.LATEST
             self._close_due(arrived)
             together.append(batch)
-            new = self._touched(batch)
-            touched |= new
+            new = self._touched(batch, tally)
+            touched.update(new)
             earliest = min(earliest, *(window.due for window in new if window.due > arrived), times.LATEST)
-        self._keep(together, touched)
+        self._keep(together, touched, tally)
 
-    def _touched(self, batch: Batch) -> set[Window]:
-        """The windows that these are in."""
-        return {
+    def _touched(self, batch: Batch, tally: Tally) -> Counter[Window]:
+        """The windows that these are in, and how many of them in each."""
+        return Counter(
             window
             for entry in batch.entries
             if entry.points
             for feed in self._plan.by_topic.get(entry.topic, NOTHING)[1]
             if feed.window_ns is not None
-            for window in self._windows(feed, entry)
-        }
+            for window in self._windows(feed, entry, tally)
+        )
 
-    def _keep(self, batches: list[Batch], touched: set[Window]) -> None:
+    def _keep(self, batches: list[Batch], touched: Counter[Window], tally: Tally) -> None:
         if not batches:
             return
         entries = [entry for batch in batches for entry in batch.entries if entry.points]
@@ -202,45 +218,58 @@ class Keeper:
             found = self._plan.by_topic.get(entry.topic)
             if found is None:
                 _withheld({"datastream_deleted": len(entry.points)})  # after it was taken in
+                tally[_raw_stream(entry.topic), "datastream_deleted"] += len(entry.points)
                 continue
             stream, feeds = found
             raw.extend(Row(stream, point) for point in entry.points)
+            tally[stream, STORED] += len(entry.points)
             for feed in feeds:
                 self._watch.heard(feed.stream, entry.arrived)
+                tally[feed.stream, RELEASED] += len(entry.points)
                 if feed.profile.at_once:
-                    released.extend(Row(feed.stream, point) for point in self._shown(feed, entry.points, entry.arrived))
+                    outcome = self._shown(feed, entry.points, entry.arrived)
+                    decided(tally, feed.stream, of_records(outcome))
+                    released.extend(Row(feed.stream, point) for point in outcome.points)
                 elif feed.window_ns is None:
                     sampled.append((feed, entry))
-        STORED.inc(self._write(self._raw, raw))
-        RELEASED.inc(self._write(self._released, released))
+        _not_taken(tally, STORED, refused := self._write(self._raw, raw))
+        RECORDS_STORED.inc(len(raw) - len(refused))
+        _not_taken(tally, DELIVERED, refused := self._write(self._released, released))
+        RECORDS_RELEASED.inc(len(released) - len(refused))
         for feed, entry in sampled:
-            self._tell(feed, self._keep_shown(feed, sorted(entry.points, key=_time), entry.arrived))
-        self._progress.advance(batches[-1].seq, touched)
+            outcome = self._keep_shown(feed, sorted(entry.points, key=_time), entry.arrived)
+            decided(tally, feed.stream, of_records(outcome))
+            self._tell(feed, outcome.points)
+        self._progress.advance(batches[-1].seq, touched, tally)
 
-    def _shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
+    def _shown(self, feed: Feed, points: list[Point], arrived: int) -> Outcome:
         """What a feed without statistics shows of these."""
         shown = feed.shown_by[0]
         lateness, consents = self._settings.lateness, self._consents
         outcome = pointwise(shown.release, shown.offer, points, arrived, self._keys.key, lateness, consents)
         _withheld(outcome.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(outcome.points), withheld=outcome.withheld)
-        return outcome.points
+        return outcome
 
-    def _keep_shown(self, feed: Feed, points: list[Point], arrived: int) -> list[Point]:
+    def _keep_shown(self, feed: Feed, points: list[Point], arrived: int) -> Outcome:
         """Release what a feed without statistics shows of these, at most one an interval where it samples."""
-        shown = self._sampled(feed, self._shown(feed, points, arrived))
-        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in shown]))
-        return shown
+        outcome = self._sampled(feed, self._shown(feed, points, arrived))
+        refused = {row.point for row in self._write(self._released, [Row(feed.stream, p) for p in outcome.points])}
+        taken = [point for point in outcome.points if point not in refused]
+        RECORDS_RELEASED.inc(len(taken))
+        return Outcome(taken, {**outcome.withheld, REJECTED: len(outcome.points) - len(taken)})
 
-    def _sampled(self, feed: Feed, points: list[Point]) -> list[Point]:
+    def _sampled(self, feed: Feed, outcome: Outcome) -> Outcome:
         sample = feed.profile.find(Sample)
         if sample is None:
-            return points
+            return outcome
+        points = outcome.points
         fresh = [
             point for point in first_of_each(points, sample.every_ns) if self._is_first(feed, sample.every_ns, point)
         ]
-        _withheld({"sampled_out": len(points) - len(fresh)})
-        return fresh
+        out = len(points) - len(fresh)
+        _withheld({"sampled_out": out})
+        return Outcome(fresh, {**outcome.withheld, "sampled_out": out})
 
     def _is_first(self, feed: Feed, every: int, point: Point) -> bool:
         """Whether nothing else of its interval was released before."""
@@ -253,7 +282,7 @@ class Keeper:
         there = self._released.read(feed.stream, start, start + every, limit=1) if start <= newest else []
         return not there or there[0] == point
 
-    def _windows(self, feed: Feed, entry: Entry) -> Iterator[Window]:
+    def _windows(self, feed: Feed, entry: Entry, tally: Tally) -> Iterator[Window]:
         length = feed.window_ns
         assert length is not None
         start = begins(feed.shown_by[0].release, feed.shown_by[0].offer)
@@ -262,8 +291,10 @@ class Keeper:
             due = self._due(feed, first)
             if start is not None and first < start:
                 _withheld({"before_offer": 1})
+                tally[feed.stream, "before_offer"] += 1
             elif feed.sealed and entry.arrived >= due:
                 _withheld({"late": 1})  # it is never opened again
+                tally[feed.stream, "late"] += 1
             else:
                 yield Window(feed.stream, first, due)
 
@@ -273,44 +304,50 @@ class Keeper:
         lateness = 0 if feed.profile.aggregate is None else self._settings.lateness
         return start + feed.window_ns + max(lateness, feed.profile.delay_ns)
 
-    def _write(self, store: Store, rows: list[Row]) -> int:
-        if not rows:
-            return 0
+    def _write(self, store: Store, rows: list[Row]) -> list[Row]:
+        """Returns those that the store will never take."""
         try:
-            store.write(rows)
+            if rows:
+                store.write(rows)
         except StoreRejected as error:
             STORE_REJECTED.inc(len(error.rows))
             log.error("store_rejected_points", count=len(error.rows), reason=error.reason)
             self._progress.reject((r.stream, r.point.time, r.point.key, error.reason) for r in error.rows)
-            return len(rows) - len(error.rows)
-        return len(rows)
+            return error.rows
+        return []
 
     # --- windows
 
     def _close_due(self, clock: int) -> None:
         while windows := self._progress.due(clock, WINDOWS_AT_ONCE):
+            tally: Tally = Counter()
             for window in windows:
                 feed = self._plan.by_stream.get(window.stream)
                 if feed is not None:
-                    self._release_window(feed, window)
-            self._progress.close_windows(windows)
+                    fates = self._release_window(feed, window)
+                    decided(tally, feed.stream, shared(self._progress.waiting(window), fates))
+            self._progress.close_windows(windows, tally)
 
-    def _release_window(self, feed: Feed, window: Window) -> None:
+    def _release_window(self, feed: Feed, window: Window) -> dict[str, int]:
+        """Returns what became of the records that it was made of."""
         length = feed.window_ns
         assert length is not None
         aggregated = feed.profile.aggregate is not None
         if feed.sealed and aggregated and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
-            return  # released before a crash that came before this was noted; it stays as it was
+            return {DELIVERED: 1}  # released before a crash that came before this was noted; it stays as it was
         parts = [
             (source, _all(self._raw, source.stream, window.start, window.start + length)) for source in feed.sources
         ]
-        self._tell(
-            feed,
-            self._aggregated(feed, parts) if aggregated else self._keep_shown(feed, parts[0][1], window.start + length),
-        )
+        if aggregated:
+            shown, fates = self._aggregated(feed, parts)
+        else:
+            outcome = self._keep_shown(feed, parts[0][1], window.start + length)
+            shown, fates = outcome.points, of_records(outcome)
+        self._tell(feed, shown)
+        return fates
 
-    def _aggregated(self, feed: Feed, found: Found) -> list[Point]:
-        """Release the windows of these."""
+    def _aggregated(self, feed: Feed, found: Found) -> tuple[list[Point], dict[str, int]]:
+        """Release the windows of these; what became of their records."""
         windows = exact_windows(feed, found, self._consents)
         if feed.profile.noise is not None:
             windows = drawn(feed, windows, self._progress, self._draw)
@@ -319,9 +356,10 @@ class Keeper:
         shown = finished(feed, windows.points)
         before = self._before(feed, shown)
         fresh = revised(before, shown, self._clock())
-        RELEASED.inc(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
+        taken = len(fresh) - len(self._write(self._released, [Row(feed.stream, point) for point in fresh]))
+        RECORDS_RELEASED.inc(taken)
         REVISED.inc(sum(point.cursor in before for point in fresh))
-        return shown
+        return shown, rejected(of_windows(windows), len(fresh), taken)
 
     def _before(self, feed: Feed, shown: list[Point]) -> dict[Cursor, Point]:
         """What was released of these windows before."""
@@ -382,19 +420,22 @@ class Keeper:
         for backfill in self._progress.backfills():
             feed = self._plan.by_stream.get(backfill.stream)
             if feed is None:
-                self._progress.keep_backfill(backfill, done=True)
+                self._progress.keep_backfill(backfill, {}, Counter(), done=True)
                 continue
-            done = (
-                self._copy(feed, backfill) if feed.profile.aggregate is None else self._aggregate_past(feed, backfill)
-            )
-            self._progress.keep_backfill(backfill, done=done)
+            fill = self._copy if feed.profile.aggregate is None else self._aggregate_past
+            waiting: Counter[Window] = Counter()
+            tally: Tally = Counter()
+            done = fill(feed, backfill, waiting, tally)
+            self._progress.keep_backfill(backfill, waiting, tally, done=done)
             return True
         return False
 
-    def _copy(self, feed: Feed, backfill: Backfill) -> bool:
+    def _copy(self, feed: Feed, backfill: Backfill, waiting: Counter[Window], tally: Tally) -> bool:
         after = (backfill.position, backfill.key)
         points = self._raw.read(feed.datastream.stream, times.EARLIEST, times.LATEST, after=after, limit=CHUNK)
-        self._keep_shown(feed, self._already_due(feed, points), self._clock())
+        outcome = self._keep_shown(feed, self._already_due(feed, points, waiting), self._clock())
+        tally[feed.stream, RELEASED] += len(points)
+        decided(tally, feed.stream, of_records(outcome))
         if points:
             backfill.position, backfill.key = points[-1].cursor
         if len(points) == CHUNK:
@@ -402,17 +443,22 @@ class Keeper:
         self._publish_newest(feed)
         return True
 
-    def _already_due(self, feed: Feed, points: list[Point]) -> list[Point]:
+    def _already_due(self, feed: Feed, points: list[Point], waiting: Counter[Window]) -> list[Point]:
         """Those that need not wait; the windows of the others are noted."""
         length = feed.window_ns
         if length is None:
             return points
-        now = self._clock()
-        waiting = {start for point in points if self._due(feed, start := start_of(point.time, length)) > now}
-        self._progress.touch([Window(feed.stream, start, self._due(feed, start)) for start in waiting])
-        return [point for point in points if start_of(point.time, length) not in waiting]
+        now, ready = self._clock(), []
+        for point in points:
+            start = start_of(point.time, length)
+            due = self._due(feed, start)
+            if due > now:
+                waiting[Window(feed.stream, start, due)] += 1
+            else:
+                ready.append(point)
+        return ready
 
-    def _aggregate_past(self, feed: Feed, backfill: Backfill) -> bool:
+    def _aggregate_past(self, feed: Feed, backfill: Backfill, waiting: Counter[Window], tally: Tally) -> bool:
         length = feed.window_ns
         assert length is not None
         begin = max(backfill.position, times.EARLIEST)
@@ -427,9 +473,10 @@ class Keeper:
         else:
             end = first + length
             found = [_all(self._raw, source.stream, first, end) for source in feed.sources]
-        self._aggregated(
-            feed, [(s, self._already_due(feed, points)) for s, points in zip(feed.sources, found, strict=True)]
-        )
+        ready = [(s, self._already_due(feed, points, waiting)) for s, points in zip(feed.sources, found, strict=True)]
+        _, fates = self._aggregated(feed, ready)
+        tally[feed.stream, RELEASED] += sum(map(len, found))
+        decided(tally, feed.stream, fates)
         backfill.position = end
         return False
 
@@ -552,6 +599,19 @@ def _all(store: Store, stream: str, start: int, end: int, after: tuple[int, str]
 
 def _time(point: Point) -> int:
     return point.time
+
+
+def _raw_stream(topic: str) -> str:
+    """Where the points of a topic rest, or would."""
+    whose = topics.source(topic)
+    return f"{whose.organisation}/{whose.datastream}" if whose else topic
+
+
+def _not_taken(tally: Tally, instead_of: str, rows: list[Row]) -> None:
+    """Correct what was counted as taken by a store."""
+    for row in rows:
+        tally[row.stream, instead_of] -= 1
+        tally[row.stream, REJECTED] += 1
 
 
 def _withheld(reasons: dict[str, int]) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from broker.errors import Unavailable
+from broker.keeper.tally import Tally
 from broker.points import Point
 
 _SCHEMA = """
 create table if not exists place (seq integer not null);
 insert into place select 0 where not exists (select 1 from place);
-create table if not exists windows (stream text, start integer, due integer not null, primary key (stream, start)) without rowid;
+create table if not exists windows (stream text, start integer, due integer not null, records integer not null,
+    primary key (stream, start)) without rowid;
 create index if not exists windows_due on windows (due);
 create table if not exists backfills (stream text primary key, position integer not null, key text not null, done integer not null)
     without rowid;
@@ -29,6 +32,7 @@ create table if not exists erased_tags (tag text, asked integer, primary key (ta
 create table if not exists spent (source text, start integer, stream text, amount integer not null, primary key (source, start, stream))
     without rowid;
 create table if not exists drawn (stream text, start integer, points blob not null, primary key (stream, start)) without rowid;
+create table if not exists tallies (stream text, fate text, records integer not null, primary key (stream, fate)) without rowid;
 create table if not exists rejected (id integer primary key, stream text, time integer, key text, reason text);
 """
 
@@ -85,21 +89,15 @@ class Progress:
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
         self.place: int = self._db.execute("select seq from place").fetchone()[0]
-        self._open: set[tuple[str, int]] = set(self._db.execute("select stream, start from windows"))
         self._earliest: int | None = self._db.execute("select min(due) from windows").fetchone()[0]
 
-    def advance(self, place: int, touched: Iterable[Window]) -> None:
-        """The stores hold everything up to batch `place`; these windows have something new."""
-        new = [w for w in touched if (w.stream, w.start) not in self._open]
-        self._db.execute("begin immediate")
-        self._db.executemany("insert or ignore into windows values (?, ?, ?)", new)
-        self._db.execute("update place set seq = ?", (place,))
-        self._db.execute("commit")
+    def advance(self, place: int, touched: Mapping[Window, int], tally: Tally) -> None:
+        """The stores hold everything up to batch `place`; so many more records wait for these windows."""
+        with self._changing() as db:
+            self._wait(db, touched, tally)
+            db.execute("update place set seq = ?", (place,))
         self.place = place
-        self._opened(new)
-
-    def touch(self, windows: Iterable[Window]) -> None:
-        self.advance(self.place, windows)
+        self._opened(touched)
 
     def is_due(self, clock: int) -> bool:
         """Whether a window is to be released by `clock` (ns)."""
@@ -114,13 +112,17 @@ class Progress:
         )
         return [Window(*row) for row in rows]
 
-    def close_windows(self, windows: Iterable[Window]) -> None:
+    def waiting(self, window: Window) -> int:
+        """Records that wait for it."""
+        found = self._db.execute("select records from windows where stream = ? and start = ?", window[:2]).fetchone()
+        return found[0] if found else 0
+
+    def close_windows(self, windows: Iterable[Window], tally: Tally) -> None:
         """These are released or withheld."""
         gone = [(w.stream, w.start) for w in windows]
-        self._db.execute("begin immediate")
-        self._db.executemany("delete from windows where stream = ? and start = ?", gone)
-        self._db.execute("commit")
-        self._open.difference_update(gone)
+        with self._changing() as db:
+            db.executemany("delete from windows where stream = ? and start = ?", gone)
+            _count(db, tally)
         self._earliest = self._db.execute("select min(due) from windows").fetchone()[0]
 
     def begin_backfill(self, stream: str, *, done: bool) -> None:
@@ -134,11 +136,15 @@ class Progress:
         rows = self._db.execute("select stream, position, key from backfills where not done order by stream")
         return [Backfill(*row) for row in rows]
 
-    def keep_backfill(self, backfill: Backfill, *, done: bool) -> None:
-        self._db.execute(
-            "update backfills set position = ?, key = ?, done = ? where stream = ?",
-            (backfill.position, backfill.key, done, backfill.stream),
-        )
+    def keep_backfill(self, backfill: Backfill, touched: Mapping[Window, int], tally: Tally, *, done: bool) -> None:
+        """It came this far, or is done; so many records wait for these windows."""
+        with self._changing() as db:
+            self._wait(db, touched, tally)
+            db.execute(
+                "update backfills set position = ?, key = ?, done = ? where stream = ?",
+                (backfill.position, backfill.key, done, backfill.stream),
+            )
+        self._opened(touched)
 
     def reject(self, rows: Iterable[tuple[str, int, str, str]]) -> None:
         """Keep (stream, time, key, reason) of what a store will not take."""
@@ -219,19 +225,67 @@ class Progress:
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""
         self._db.execute("begin immediate")
-        for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn"):
+        for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn", "tallies"):
             self._db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
         self._db.execute("commit")
-        self._open = {(of, start) for of, start in self._open if of != stream}
 
     def close(self) -> None:
         self._db.close()
 
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("begin immediate")
+        try:
+            yield self._db
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise
+
+    @staticmethod
+    def _wait(db: sqlite3.Connection, touched: Mapping[Window, int], tally: Tally) -> None:
+        db.executemany(
+            "insert into windows values (?, ?, ?, ?) on conflict do update set records = records + excluded.records",
+            [(*window, records) for window, records in touched.items()],
+        )
+        _count(db, tally)
+
     def _opened(self, new: Iterable[Window]) -> None:
         for window in new:
-            self._open.add((window.stream, window.start))
             if self._earliest is None or window.due < self._earliest:
                 self._earliest = window.due
+
+
+class Kept(NamedTuple):
+    """What the keeper counted, at one moment of it."""
+
+    place: int
+    """The last batch that is counted."""
+    tallies: list[tuple[str, str, int]]
+    """(stream, what became of them, records)"""
+    waiting: list[tuple[str, int]]
+    """(stream, records that wait for a window)"""
+
+
+def kept(path: Path) -> Kept:
+    """What was counted so far, as another process sees it. Raises Unavailable."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5)) as db:
+            db.execute("begin")  # one view for all three
+            place = db.execute("select seq from place").fetchone()[0]
+            tallies = db.execute("select stream, fate, records from tallies order by stream, fate").fetchall()
+            waiting = db.execute("select stream, sum(records) from windows group by stream").fetchall()
+            return Kept(place, tallies, waiting)
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"what was kept can't be counted: {error}") from error
+
+
+def _count(db: sqlite3.Connection, tally: Tally) -> None:
+    db.executemany(
+        "insert into tallies values (?, ?, ?) on conflict do update set records = records + excluded.records",
+        [(*whose, records) for whose, records in tally.items() if records],
+    )
 
 
 def place_of(path: Path) -> int:

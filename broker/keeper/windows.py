@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -31,12 +32,13 @@ def exact_windows(feed: Feed, found: Found, consents: Consents = NONE) -> Window
     if noise is not None:
         operator = replace(operator, statistics=drawn_from(operator))
     parts, nowhere = [], 0
+    hidden: Counter[str] = Counter()
     for source, points in found:
         cell = cell_of(source, feed.profile) if operator.by == "cell" else ""
         if cell is None:  # its owner took the place away
             nowhere += len(points)
         else:
-            parts.append(Part(_prepared(feed, points), source.privacy_unit_id, cell))
+            parts.append(Part(_prepared(feed, points, hidden), source.privacy_unit_id, cell))
     assets = tuple(prefix for source in feed.sources for prefix in source.asset_prefixes)
     tags = feed.datastream.kind == "rfid"
 
@@ -45,13 +47,16 @@ def exact_windows(feed: Feed, found: Found, consents: Consents = NONE) -> Window
 
     computed = aggregate(parts, operator, tags=tags, named=named, bound=noise.bound if noise else None)
     withheld = {**computed.withheld, **({"no_place": nowhere} if nowhere else {})}
-    return Windows(computed.points, withheld)
+    hidden.update({**computed.hidden, "no_place": nowhere})
+    return Windows(computed.points, withheld, computed.shown, {reason: n for reason, n in hidden.items() if n})
 
 
-def _prepared(feed: Feed, points: list[Point]) -> list[Point]:
-    """What the operators before `aggregate` leave of points."""
+def _prepared(feed: Feed, points: list[Point], hidden: Counter[str]) -> list[Point]:
+    """What the operators before `aggregate` leave of points; the others are counted as `hidden`."""
     for change in filter(None, map(of_points, feed.profile.before_windows)):
-        points = [changed for point in points if isinstance(changed := change(point), Point)]
+        changed = [change(point) for point in points]
+        points = [one for one in changed if isinstance(one, Point)]
+        hidden.update(one for one in changed if isinstance(one, str))
     return points
 
 

@@ -16,7 +16,7 @@ The formulas are in `broker/statistics.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -47,6 +47,10 @@ class Windows:
 
     points: list[Point]
     withheld: dict[str, int]
+    shown: int = 0
+    """Records that the released groups were made of,"""
+    hidden: dict[str, int] = field(default_factory=dict)
+    """and the others, by reason."""
 
 
 class _Columns(NamedTuple):
@@ -87,10 +91,12 @@ def aggregate(
     tag may be shown by name somewhere, which makes it none of the `k`. `bound`: of each unit so many records a window count, the first.
     """
     found = _columns(parts, operator, tags=tags)
+    others = {"not_a_number": sum(len(part.points) for part in parts) - len(found.times)}
     if bound is not None and operator.k is not None:
-        found = _bounded(found, operator.window_ns, bound)
+        whole, found = len(found.times), _bounded(found, operator.window_ns, bound)
+        others["over_bound"] = whole - len(found.times)
     if not len(found.times):
-        return Windows([], {})
+        return Windows([], {}, 0, {reason: n for reason, n in others.items() if n})
     starts, window = np.unique(found.times - found.times % operator.window_ns, return_inverse=True)
     cells, which = np.unique(window * len(found.names) + found.groups, return_inverse=True)
     columns: dict[str, Floats | Integers] = (
@@ -116,12 +122,15 @@ def aggregate(
         )
         for i in shown
     ]
-    withheld = {
-        "below_k": int(alone.sum()),
-        "complementary": int(complement.sum()),
-        "not_finite": int((~alone & ~complement & ~finite).sum()),
-    }
-    return Windows(points, {reason: n for reason, n in withheld.items() if n})
+    withheld = {"below_k": alone, "complementary": complement, "not_finite": ~alone & ~complement & ~finite}
+    records = np.bincount(which)
+    hidden = {reason: int(records[of].sum()) for reason, of in withheld.items()} | others
+    return Windows(
+        points,
+        {reason: int(of.sum()) for reason, of in withheld.items() if of.any()},
+        int(records[shown].sum()),
+        {reason: n for reason, n in hidden.items() if n},
+    )
 
 
 def read_point_of(read: Point) -> str:

@@ -14,16 +14,16 @@ import pytest
 
 from broker import keys, times
 from broker.entry import Entry
-from broker.errors import StoreUnavailable
+from broker.errors import StoreRejected, StoreUnavailable
 from broker.identity import identity
 from broker.journal import Journal, JournalReader
 from broker.keeper.keeper import Keeper, KeeperSettings
-from broker.keeper.progress import Progress
+from broker.keeper.progress import Progress, kept
 from broker.licence import Terms
 from broker.metrics import WITHHELD
 from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
 from broker.place import Place
-from broker.points import Point, tag_key
+from broker.points import Point, Row, tag_key
 from broker.privacy.keys import PseudonymKeys
 from broker.privacy.profile import (
     Aggregate,
@@ -707,3 +707,136 @@ def status_of_all(bench: Bench) -> set[tuple[str, str | None]]:
 
 def _away(_stream: str) -> None:
     raise StoreUnavailable("it is away")
+
+
+def tallied(bench: Bench) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """What became of the records of each stream, and how many wait."""
+    found = kept(bench.home / "keeper")
+    by_stream: dict[str, dict[str, int]] = {}
+    for stream, fate, records in found.tallies:
+        by_stream.setdefault(stream, {})[fate] = records
+    return by_stream, dict(found.waiting)
+
+
+def hold(bench: Bench, streams: list[str]) -> None:
+    """released = delivered + withheld + waiting"""
+    fates, waiting = tallied(bench)
+    for stream in streams:
+        of = dict(fates.get(stream, {}))
+        assert of.pop("released", 0) == sum(of.values()) + waiting.get(stream, 0), (stream, fates[stream], waiting)
+
+
+def test_each_record_that_comes_under_a_release_is_delivered_or_withheld_for_a_reason(bench: Bench) -> None:
+    numbers = bench.datastream("d")
+    bench.receive(numbers, at(1, 1.0), at(2, "out of order"))
+    bench.settle()
+    halves, mean = bench.offer(numbers, Quantise("quantise", 0.5)), bench.offer(numbers, MEAN)
+    late = bench.offer(numbers, Delay("delay", "PT1H"))
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    people = bench.offer(gate, COUNT)
+    bench.settle()
+    bench.now = BEGIN + 1
+    bench.receive(numbers, at(10, 3.0), at(10, 3.0), at(20, True), at(310, 4.0))
+    bench.receive(
+        gate, *(read_of(300 + n, n) for n in range(5)), *(read_of(600 + n, n) for n in range(4)), read_of(-10, 1)
+    )
+    bench.settle(BEGIN + 30 * S)
+    fates, waiting = tallied(bench)
+    assert fates["o/d"] == {"stored": 6}
+    assert fates[halves] == {"released": 6, "delivered": 4, "not_a_number": 2}
+    assert (fates[mean], waiting[mean]) == ({"released": 6}, 6)
+    assert (fates[people], waiting[people]) == ({"released": 10, "before_offer": 1}, 9)
+    bench.settle(BEGIN + 20 * M)
+    bench.receive(gate, read_of(301, 9))
+    bench.settle()
+    fates, waiting = tallied(bench)
+    assert fates[mean] == {"released": 6, "delivered": 4, "not_a_number": 2}
+    assert fates[people] == {"released": 11, "before_offer": 1, "delivered": 5, "below_k": 4, "late": 1}
+    assert waiting == {late: 6}
+    bench.settle(BEGIN + 2 * times.HOUR)
+    assert tallied(bench)[0][late] == {"released": 6, "delivered": 6}
+    hold(bench, [halves, mean, late, people])
+
+
+def test_what_a_store_will_not_take_is_counted_and_a_removed_datastream_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, gone = bench.datastream("d"), bench.datastream("gone")
+    shown = bench.offer(stream)
+    bench.registry.end_datastream("o", "gone", bench.now)
+    bench.settle()
+    with monkeypatch.context() as patch:
+        for store in (bench.raw, bench.released):
+            patch.setattr(store, "write", _refusing(store.write))
+        bench.receive(stream, at(1, 1.0), at(2, 13.0))
+        bench.receive(gone, at(1))
+        bench.settle()
+    fates, _ = tallied(bench)
+    assert fates == {
+        "o/d": {"stored": 1, "store_rejected": 1},
+        "o/gone": {"datastream_deleted": 1},
+        shown: {"released": 2, "delivered": 1, "store_rejected": 1},
+    }
+    (gateway,) = bench.journal.presences()
+    assert gateway.accepted == sum(fates["o/d"].values()) + sum(fates["o/gone"].values())
+
+
+def _refusing(write: Any) -> Any:
+    """A store that takes no 13."""
+
+    def refuse(rows: list[Row]) -> None:
+        bad = [row for row in rows if row.point.value == 13.0]
+        write([row for row in rows if row not in bad])
+        if bad:
+            raise StoreRejected("unlucky", bad)
+
+    return refuse
+
+
+def test_the_sums_hold_at_every_moment_over_repeats_late_records_and_crashes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(4)  # noqa: S311 - the same every time
+    stream = bench.datastream("d")
+    gate = bench.datastream("gate", kind="rfid", personal_data=True, asset_prefixes=("urn:epc:id:sgtin:0614141.",))
+    operators = [
+        (), (Quantise("quantise", 0.5),), (Sample("sample", "PT1M"),), (Delay("delay", "PT5M"),), (MEAN,),
+        (Delay("delay", "PT2M"), Sample("sample", "PT1M")), (Clip("clip", 0, 5), MEAN),
+    ]  # fmt: skip
+    hall = bench.datastream("hall", kind="rfid", personal_data=True)
+    shown = [bench.offer(stream, *of) for of in operators] + [bench.offer(hall, COUNT), bench.offer(gate, DAILY)]
+    bench.settle()
+    sent = 0
+    for step in range(120):
+        bench.now += rng.randrange(1, 40 * S)
+        seconds = (bench.now - BEGIN) / S
+        records = [
+            at(seconds - rng.choice([0, 0, 5, 400]), rng.choice([1.0, 7, "x", True]))
+            for _ in range(rng.randrange(1, 6))
+        ]
+        records += rng.choices(records, k=rng.randrange(3))
+        reads = [read_of(seconds - rng.choice([0, 3, 900]), rng.randrange(8)) for _ in range(rng.randrange(6))]
+        bench.receive(stream, *records)
+        bench.receive(gate, *reads)
+        bench.receive(hall, *reads)
+        sent += len(records) + 2 * len(reads)
+        if step % 7 == 0:
+            with monkeypatch.context() as patch:
+                patch.setattr(bench.released, "write", _away)
+                with pytest.raises(StoreUnavailable):
+                    bench.settle()
+        if step % 5 == 0:
+            bench.begin()
+        if step % 3 == 0:
+            bench.settle()
+            hold(bench, shown)
+        if step == 60:
+            shown.append(bench.offer(stream, Aggregate("aggregate", "PT10M", ("max",))))
+    bench.settle(bench.now + times.HOUR)
+    hold(bench, shown)
+    fates, waiting = tallied(bench)
+    assert waiting == {}
+    (gateway,) = bench.journal.presences()
+    assert gateway.accepted == sum(fates[of]["stored"] for of in ("o/d", "o/gate", "o/hall")) == sent
+    assert all(fates[of]["released"] == fates["o/d"]["stored"] for of in shown[:7])
+    assert all(fates[of]["delivered"] > 0 for of in shown)
