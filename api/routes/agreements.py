@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
-from api import forms
+from api import forms, odrl
+from api.address import base_of
 from api.errors import Problem, forbidden
 from api.paging import Paged
 from api.routes.offers import terms_shown
@@ -61,10 +63,15 @@ def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.Agre
     return [_shown(one, offers[one.offer]) for one in found]
 
 
-@router.get("/{agreement}")
-def show_agreement(agreement: forms.AnAgreement, caller: Known, with_: With) -> forms.AgreementShown:
-    """An agreement of yours."""
-    return _shown(*party(agreement, caller, with_))
+@router.get("/{agreement}", response_model=forms.AgreementShown)
+def show_agreement(
+    request: Request, agreement: forms.AnAgreement, caller: Known, with_: With
+) -> forms.AgreementShown | Response:
+    """An agreement of yours. With `Accept: application/ld+json`, as ODRL."""
+    found, offer = party(agreement, caller, with_)
+    if odrl.wanted(request.headers.get("accept", "")):
+        return JSONResponse(odrl.agreement(base_of(request), found, offer), media_type=odrl.JSON_LD)
+    return _shown(found, offer)
 
 
 @router.post("/{agreement}/decision")
@@ -84,7 +91,7 @@ def decide_request(
         )
     with_.registry.decide_request(found, None if body.grant else body.criterion, body.reason, time.time_ns())
     with_.changed()
-    return show_agreement(agreement, caller, with_)
+    return _shown(*party(agreement, caller, with_))
 
 
 @router.post("/{agreement}/renewal")

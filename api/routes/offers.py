@@ -6,9 +6,11 @@ import hashlib
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 
-from api import forms
+from api import forms, odrl
+from api.address import base_of
 from api.errors import forbidden
 from api.paging import Paged
 from api.services import OfOrganisation, Services, With
@@ -46,18 +48,28 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     return _shown(offer)
 
 
-@router.get("")
+@router.get("", response_model=list[forms.OfferShown])
 def list_offers(
-    with_: With, paged: Paged, organisation: Annotated[forms.Id | None, Query(examples=["air-lyon"])] = None
-) -> list[forms.OfferShown]:
-    """What is offered, by all or by one organisation. Public."""
-    return [_shown(one) for one in paged.cut(with_.registry.offers(paged.page, organisation), lambda one: one.id)]
+    request: Request,
+    with_: With,
+    paged: Paged,
+    organisation: Annotated[forms.Id | None, Query(examples=["air-lyon"])] = None,
+) -> list[forms.OfferShown] | Response:
+    """What is offered, by all or by one organisation. Public. With `Accept: application/ld+json`, as ODRL."""
+    found = paged.cut(with_.registry.offers(paged.page, organisation), lambda one: one.id)
+    if odrl.wanted(request.headers.get("accept", "")):
+        document = odrl.offers(base_of(request), found)
+        return JSONResponse(document, headers=dict(paged.response.headers), media_type=odrl.JSON_LD)
+    return [_shown(one) for one in found]
 
 
-@router.get("/{offer}")
-def show_offer(offer: forms.AnOffer, with_: With) -> forms.OfferShown:
-    """One offer, also when it was withdrawn. Public."""
-    return _shown(with_.registry.offer(offer))
+@router.get("/{offer}", response_model=forms.OfferShown)
+def show_offer(request: Request, offer: forms.AnOffer, with_: With) -> forms.OfferShown | Response:
+    """One offer, also when it was withdrawn. Public. With `Accept: application/ld+json`, as ODRL."""
+    found = with_.registry.offer(offer)
+    if odrl.wanted(request.headers.get("accept", "")):
+        return JSONResponse(odrl.offer(base_of(request), found), media_type=odrl.JSON_LD)
+    return _shown(found)
 
 
 @router.put("/{offer}/terms")

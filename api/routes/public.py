@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from importlib.resources import files
+from typing import Annotated, TypeAlias
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from rdflib import Graph
 
 from api import reconciliation
-from api.catalogue import catalogue
+from api.address import base_of
+from api.catalogue import DATASETS_A_PAGE, Document, catalogue
 from api.errors import document
-from api.services import Operator, With
+from api.odrl import JSON_LD
+from api.services import Operator, Services, With
 from broker.control import Ready, Reconcile, Reconciled
 from broker.errors import Unavailable
 
@@ -47,12 +52,28 @@ def asset(name: str) -> Response:
     return Response(_asset(name), media_type=ASSETS[name], headers=SECURITY)
 
 
+APage: TypeAlias = Annotated[int, Query(ge=1, description="Of 1,000 datasets each", examples=[1])]
+
+
 @router.get("/catalog.jsonld", tags=["public"])
-def catalog(request: Request, with_: With) -> JSONResponse:
-    """The offers as a DCAT catalogue."""
+def catalog(request: Request, with_: With, page: APage = 1) -> JSONResponse:
+    """The offers as a DCAT-AP catalogue in JSON-LD, each with its terms as an ODRL policy."""
+    return JSONResponse(_catalogue(request, with_, page), media_type=JSON_LD)
+
+
+@router.get("/catalog.ttl", response_class=Response, tags=["public"])
+def catalog_in_turtle(request: Request, with_: With, page: APage = 1) -> Response:
+    """The same in Turtle."""
+    graph = Graph().parse(data=json.dumps(_catalogue(request, with_, page)), format="json-ld")
+    return Response(graph.serialize(format="turtle"), media_type="text/turtle; charset=utf-8")
+
+
+def _catalogue(request: Request, with_: Services, page: int) -> Document:
     organisations = {str(organisation.id): organisation for organisation in with_.registry.organisations()}
-    made = catalogue(str(request.base_url).rstrip("/"), with_.registry.offers(), organisations)
-    return JSONResponse(made, media_type="application/ld+json")
+    offers = with_.registry.offers()
+    first = (page - 1) * DATASETS_A_PAGE
+    shown = offers[first : first + DATASETS_A_PAGE]
+    return catalogue(base_of(request), shown, organisations, page, len(offers))
 
 
 @router.get("/healthz", response_class=PlainTextResponse, tags=["operation"])

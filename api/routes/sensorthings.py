@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
+from api.address import base_of
 from api.errors import Problem
 from api.sensorthings import address as addresses
 from api.sensorthings.entities import Entity, Graph
@@ -144,7 +145,7 @@ def _response(answer: Answer) -> Response:
 
 
 def _root(request: Request) -> str:
-    return str(request.base_url).rstrip("/") + "/v1.1"
+    return base_of(request) + "/v1.1"
 
 
 # --- for suites that seed what they read
