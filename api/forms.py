@@ -155,14 +155,14 @@ class NewDatastream(Form):
 
     id: Id | None = None
     gateway: Id
-    kind: Literal["measurement", "rfid"]
+    kind: Literal["measurement", "rfid", "camera"]
     observed_property: Text | None = None
     unit: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
         None, description="UCUM code. A datastream that has one takes numbers only."
     )
     location: GeoPoint | None = None
     theme: Text | None = None
-    personal_data: bool | None = Field(None, description="Left out: true for rfid, false for measurement.")
+    personal_data: bool | None = Field(None, description="Left out: true for rfid and cameras, false for measurement.")
     location_h3: Annotated[int, Field(ge=0, le=15)] | None = Field(
         None,
         description="The exact place is private, such as a balcony: nobody is told more than the centre of its H3 cell of this resolution.",

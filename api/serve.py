@@ -46,6 +46,7 @@ from broker.home import Home
 from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
+from broker.store.pictures import Pictures
 
 ROOMS = (
     organisations,
@@ -95,6 +96,7 @@ def app(settings: Settings) -> FastAPI:
     services = Services(
         registry=registry(settings, home),
         released=released(settings, home),
+        pictures=Pictures(home.pictures, readonly=True),
         control=Control(home.socket),
         keeper_state=home.keeper_state,
         mqtt_host=settings.mqtt_host,
@@ -121,6 +123,7 @@ def app(settings: Settings) -> FastAPI:
                 await task
         services.registry.close()
         services.released.close()
+        services.pictures.close()
         views.ids.close()
         made.state.files.close()
 

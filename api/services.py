@@ -28,6 +28,7 @@ from broker.model import Agreement, ApplicationId, Caller, Key, Offer, Scope
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.settings import Listener
+from broker.store.pictures import Pictures
 from broker.store.protocol import Store
 
 LOOKING = ("GET", "HEAD")
@@ -51,6 +52,7 @@ class Services:
 
     registry: Registry
     released: Store
+    pictures: Pictures
     control: Control
     keeper_state: Path
     mqtt_host: str | None

@@ -59,6 +59,15 @@ OWN_ROLES: Mapping[str, Rules] = {
             Rule("publishClientSend", topics.EVERY_RECEIPT),
         }
     ),
+    "mitoyen.cameras": frozenset(
+        {
+            Rule("subscribeLiteral", topics.EVERY_FRAME),
+            Rule("publishClientReceive", topics.EVERY_FRAME),
+            Rule("publishClientSend", topics.EVERY_FRAME),  # to take back what was retained
+            Rule("publishClientSend", topics.EVERY_LIVE),
+            Rule("publishClientSend", topics.EVERY_STATUS),
+        }
+    ),
     "mitoyen.read": frozenset(
         {Rule("subscribePattern", topics.EVERY_LIVE), Rule("publishClientReceive", topics.EVERY_LIVE)}
     ),
@@ -159,7 +168,8 @@ def _of_gateway(gateway: Gateway) -> Rules:
     hears = {Rule("subscribeLiteral", receipts), Rule("publishClientReceive", receipts)}
     if gateway.format != "json":
         hears |= {Rule("subscribePattern", below), Rule("publishClientReceive", below)}
-    return frozenset({Rule("publishClientSend", below), *hears})
+    frames = Rule("publishClientSend", topics.frames_of_gateway(gateway.organisation, gateway.id))
+    return frozenset({Rule("publishClientSend", below), frames, *hears})
 
 
 def _of_application(application: Application, snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Rules:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import msgspec
 import structlog
 
+from broker.entry import Entry
 from broker.errors import MitoyenError, Refused, Unavailable
 from broker.meter import Delivered
 from broker.model import FormatName
@@ -76,6 +77,12 @@ class WindowsPublished(msgspec.Struct, tag="windows"):
     """The keeper published this: (offer, records, bytes)."""
 
     what: list[tuple[str, int, int]]
+
+
+class FramesSeen(msgspec.Struct, tag="frames"):
+    """What became of frames: the cameras' side tells what is to be kept for their owners."""
+
+    entries: list[Entry]
 
 
 class QuotaUsed(msgspec.Struct, tag="used"):
@@ -190,7 +197,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-OwnersCall: TypeAlias = Gateways | Refusals | Reconcile | Preview | Suggested | Decode
+OwnersCall: TypeAlias = Gateways | Refusals | FramesSeen | Reconcile | Preview | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 Call: TypeAlias = Changed | CaughtUp | Ready | Sign | OwnersCall | MeterCall | BearerCall

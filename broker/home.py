@@ -17,6 +17,7 @@ class Home:
         self.pseudonyms = self.root / "pseudonyms.keys"
         self.journal = self.root / "journal.sqlite"
         self.meter = self.root / "meter.sqlite"
+        self.pictures = self.root / "pictures.sqlite"
         self.keeper = self.root / "keeper.sqlite"
         self.observations = self.root / "observations.sqlite"
         self.mosquitto = self.root / "mosquitto"

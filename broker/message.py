@@ -58,6 +58,16 @@ def notice(one: Notice) -> dict[str, str]:
     return {**said, "reason": one.reason} if one.reason else said
 
 
+def status(what: str, name: str, state: str, since: int | None, reason: str | None) -> bytes:
+    """What is told, as JSON: {"datastream" | "gateway", "state", "since"?, "reason"?}."""
+    told = {what: name, "state": state}
+    if since is not None:
+        told["since"] = times.text(since)
+    if reason:
+        told["reason"] = reason
+    return _encode(told)
+
+
 def form(release: Release, profile: Profile, statistics: Sequence[str] | None = None) -> Form:
     """The form of what a release says; with `statistics`, of what a downsampling of it by these says."""
     datastream = release.datastream

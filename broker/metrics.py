@@ -24,6 +24,8 @@ WITHHELD = Counter("mitoyen_records_withheld", "Records that a release does not 
 BEHIND = Gauge(
     "mitoyen_store_behind_batches", "Batches in the journal that are not stored yet", multiprocess_mode="mostrecent"
 )
+FRAMES = Counter("mitoyen_frames", "Frames of cameras, by what became of them", ["outcome"])
+FRAME_TIME = Histogram("mitoyen_frame_seconds", "Time to cover a frame", buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10))
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
 PREVIEWS = Counter("mitoyen_previews", "Previews that owners asked for, by outcome", ["outcome"])
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])

@@ -11,7 +11,7 @@ from broker.licence import Terms
 from broker.place import Place
 from broker.privacy.profile import Profile
 
-Kind: TypeAlias = Literal["measurement", "rfid"]
+Kind: TypeAlias = Literal["measurement", "rfid", "camera"]
 FormatName: TypeAlias = Literal[
     "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
     "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import signal
 import threading
 import time
@@ -17,6 +18,8 @@ import structlog
 from broker import control, secrets, signing, times
 from broker.authority import Authority
 from broker.bearers import Bearers
+from broker.camera.cameras import Cameras, CameraSettings
+from broker.entry import Entry
 from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
@@ -35,11 +38,14 @@ from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
 from broker.reading import Custom, Formats
 from broker.registry.checkpoint import Checkpoint
+from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings import Settings
 from broker.store.open import open_raw, open_stores
+from broker.store.pictures import Pictures
 from broker.store.protocol import Store
+from broker.vision.wire import Setup
 
 log = structlog.get_logger()
 
@@ -84,6 +90,44 @@ def run_keeper(settings: Settings) -> None:
             report=lambda published: control.Control(home.socket).call(control.WindowsPublished(published)),
         )
         keeper.run(stop)
+
+
+def run_cameras(settings: Settings) -> None:
+    """Cover what cameras see, and publish it; until SIGTERM."""
+    home = Home(settings.home)
+    with ExitStack() as stack:
+        stack.enter_context(_alone(home.run / "cameras.lock"))
+        known = stack.enter_context(closing(registry(settings, home)))
+        pictures = stack.enter_context(closing(Pictures(home.pictures)))
+        asyncio.run(_run_cameras(settings, home, known, pictures))
+
+
+async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures: Pictures) -> None:
+    broker = control.Control(home.socket)
+
+    def report(entries: list[Entry], published: list[tuple[str, int, int]]) -> None:
+        broker.call(control.FramesSeen(entries))
+        broker.call(control.WindowsPublished(published))
+
+    bounds = settings.picture_limits
+    cameras = Cameras(
+        CameraSettings(
+            Setup(str(settings.models_folder), settings.all_levels, bounds.bytes, bounds.pixels),
+            settings.camera_workers or os.cpu_count() or 1,
+            settings.frame_timeout_s,
+            settings.silent_after_ns,
+        ),
+        pictures,
+        load=known.snapshot,
+        revision=known.revision,
+        report=report,
+    )
+    work = asyncio.ensure_future(cameras.run(_account(settings, secrets.load(home.logins)["mitoyen.cameras"])))
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+    with suppress(asyncio.CancelledError):
+        await work
+    log.info("cameras_stopped")
 
 
 class _Broker:
@@ -226,6 +270,9 @@ class _Broker:
                 return [one._asdict() for one in self._journal.refusals(organisation, gateway, limit)]
             case control.Reconcile():
                 return await self._reconciled()
+            case control.FramesSeen(entries=entries):
+                self._journalled(self._journal.append(entries, {}, {}))
+                return None
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
             case control.Suggested(organisation=organisation, gateway=gateway):

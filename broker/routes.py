@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from broker import message, topics
-from broker.entry import Decode
+from broker.entry import Decode, Decoded, Refusal
 from broker.message import Form
-from broker.model import Datastream, FormatName, Notice, Offer, Release
+from broker.model import Datastream, FormatName, Kind, Notice, Offer, Release
 from broker.mqtt import codec
 from broker.placing import Streams
 from broker.registry.snapshot import Snapshot
@@ -68,10 +68,13 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
     for offer in snapshot.offers.values():
         if offer.profile.at_once:
             for release in offer.releases:
-                outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
+                if release.datastream.kind != "camera":  # what a camera shows goes through `broker/camera/`
+                    outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
     by_topic = {
         f"in/{d.organisation}/{d.gateway}/{d.id}": Route(
-            d, decoders.get(formats[d.organisation, d.gateway]), tuple(outlets.get(d.stream, ()))
+            d,
+            _no_records if d.kind == "camera" else decoders.get(formats[d.organisation, d.gateway]),
+            tuple(outlets.get(d.stream, ())),
         )
         for d in snapshot.datastreams
     }
@@ -93,6 +96,12 @@ def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[s
         for g in snapshot.gateways
         if g.format not in decoders
     }
+
+
+def _no_records(_payload: bytes, _kind: Kind, _arrived: int) -> Decoded:
+    return Decoded(
+        [Refusal(0, "a camera has no records: publish its frames on frame/{organisation}/{gateway}/{datastream}")]
+    )
 
 
 def _notices(snapshot: Snapshot) -> dict[str, bytes]:

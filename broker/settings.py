@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import times
 from broker.errors import Malformed
+from broker.vision.level import LEVELS, Level, LevelName, Limits, changed
 
 
 def _address(value: str) -> str:
@@ -59,6 +60,14 @@ def _mounted(value: str) -> str:
 
 
 _GATEWAY = re.compile(r"[a-z0-9_-]{1,63}/[a-z0-9_-]{1,63}")
+
+
+def _levels(value: dict[LevelName, dict[str, object]]) -> dict[LevelName, dict[str, object]]:
+    for name, changes in value.items():
+        changed(LEVELS[name], changes)
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
 
@@ -82,10 +91,39 @@ class Listener(NamedTuple):
         return self.kind in ("ws", "wss")
 
 
-class Settings(BaseSettings):
-    """One per process, passed down as plain values."""
+class PictureSettings(BaseSettings):
+    """How pictures are looked at, in a running broker and by `mitoyen redact` alike."""
 
     model_config = SettingsConfigDict(env_prefix="MITOYEN_", frozen=True, extra="ignore")
+
+    models: Path | None = None
+    """The folder with the networks; left out: where `scripts/setup` puts them."""
+    levels: Annotated[dict[LevelName, dict[str, object]], AfterValidator(_levels)] = {}
+    """Numbers of a level that are to be others than `broker/vision/level.py` has, as JSON: {"normal": {"face_likelihood": 0.1}}."""
+    picture_max_mb: Annotated[float, Field(gt=0, le=256)] = 2.0
+    """A picture with more bytes is refused unread: Mosquitto takes no larger message."""
+    picture_max_megapixels: Annotated[float, Field(gt=0, le=100)] = 16.0
+    """A picture with more pixels is refused before it is decoded: 16 are 48 MB in memory, a few bytes in a bomb."""
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models if self.models is not None else Path(__file__).parents[1] / "models"
+
+    @property
+    def all_levels(self) -> dict[LevelName, Level]:
+        return {name: self.level(name) for name in LEVELS}
+
+    def level(self, name: LevelName) -> Level:
+        """A level, with what is set of it."""
+        return changed(LEVELS[name], self.levels.get(name, {}))
+
+    @property
+    def picture_limits(self) -> Limits:
+        return Limits(int(self.picture_max_mb * (1 << 20)), int(self.picture_max_megapixels * 1e6))
+
+
+class Settings(PictureSettings):
+    """One per process, passed down as plain values."""
 
     home: Path
     """Everything that is kept lies here."""
@@ -172,6 +210,10 @@ class Settings(BaseSettings):
     each costs Mosquitto some 10 KB and a file descriptor. Mosquitto 2.0 does not count WebSockets."""
     queue_mb: Annotated[int, Field(ge=1)] = 256
     """What Mosquitto holds in memory for one client that does not fetch it."""
+    camera_workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Processes that look at cameras' frames, one picture each at a time; left out: one a core. They step aside for everything else."""
+    frame_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """A frame that takes longer is not released: a large one takes some 5 s on a busy machine."""
     sensorthings_write: bool = False
     """For conformance suites alone, on loopback: `/v1.1` is a throw-away graph that anyone may write to, in place of what was released."""
     mosquitto: str = "mosquitto"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 EVERY_INPUT = "in/#"
 MARK = "in/~"
 """What the ingester sends to itself, to know that it has all that Mosquitto took before. No organisation is called `~`."""
+EVERY_FRAME = "frame/#"
 EVERY_LIVE = "live/#"
 EVERY_RECEIPT = "ack/#"
 EVERY_STATUS = "status/#"
@@ -29,6 +30,15 @@ class Source(NamedTuple):
     gateway: str
     datastream: str
     """Or, of a gateway that speaks a device's own format, the device's topic, of several levels."""
+
+
+def frame(organisation: str, gateway: str, datastream: str) -> str:
+    """Where a camera's frames come in."""
+    return f"frame/{organisation}/{gateway}/{datastream}"
+
+
+def frames_of_gateway(organisation: str, gateway: str) -> str:
+    return f"frame/{organisation}/{gateway}/#"
 
 
 def live(organisation: str, offer: str, datastream: str) -> str:
@@ -92,6 +102,6 @@ def notices(application: str) -> str:
 
 
 def source(topic: str) -> Source | None:
-    """The parts of `in/{organisation}/{gateway}/{datastream}`, or None if it is not that."""
+    """The parts of `in/{organisation}/{gateway}/{datastream}`, or `frame/…`, or None if it is neither."""
     levels = topic.split("/", 3)
-    return Source(*levels[1:]) if len(levels) == 4 and levels[0] == "in" else None  # noqa: PLR2004 - as the form above
+    return Source(*levels[1:]) if len(levels) == 4 and levels[0] in ("in", "frame") else None  # noqa: PLR2004 - as the form above

@@ -23,13 +23,15 @@ from broker.model import FormatName
 from broker.opening import registry as open_registry
 from broker.reading import Custom
 from broker.registry.audit import Broken, Holds, verify
-from broker.settings import Settings
+from broker.settings import PictureSettings, Settings
+from broker.vision.level import LevelName
+from broker.vision.redact import Order
 from gateways import formats, show
 from gateways.agent import agent as gateway_agent
 from gateways.agent import configuration as gateway_configuration
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
-from mitoyen import exports
+from mitoyen import exports, redaction
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
 from mitoyen.supervise import new_operator_key
@@ -202,6 +204,27 @@ def decode(
         for line in show.shown(understand(on, payload, time.time_ns())):
             typer.echo(json.dumps(line, ensure_ascii=False))
             refused = refused or "refused" in line
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def redact(
+    pictures: Annotated[list[Path], typer.Argument(help="JPEG or PNG files.")],
+    out: Annotated[Path, typer.Option(help="The folder that they are written to, under the same names.")],
+    level: Annotated[LevelName, typer.Option(help="How thoroughly it looks.")] = "normal",
+    *,
+    soft: Annotated[bool, typer.Option("--soft", help="Blur the fill together with what is around it.")] = False,
+) -> None:
+    """Write pictures as they would be released: faces and plates covered, metadata dropped. `boxes.json` says where.
+
+    What can't be read is named, nothing is written for it, and the status is 1. MITOYEN_MODELS names the folder with the models.
+    """
+    try:
+        settings = PictureSettings()
+        refused = redaction.redact(pictures, out, settings, level, Order(soft=soft), _say)
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
     if refused:
         raise typer.Exit(1)
 

@@ -30,12 +30,17 @@ def main() -> None:
 
         os.nice(5)  # what people wait for is live; what is kept can catch up
         run_keeper(settings)
+    elif part == "cameras":
+        from broker.parts import run_cameras  # noqa: PLC0415
+
+        os.nice(5)  # as above; those that look at pictures step aside further
+        run_cameras(settings)
     elif part == "api":
         from api.serve import run_api  # noqa: PLC0415
 
         run_api(settings)
     else:
-        raise SystemExit(f"unknown part {part}: expected broker, keeper or api")
+        raise SystemExit(f"unknown part {part}: expected broker, keeper, cameras or api")
 
 
 def _end_with(supervisor: int) -> None:

@@ -1,4 +1,4 @@
-"""`mitoyen up`: Mosquitto, the broker, the keeper and the HTTP side as child processes, started in order, started again
+"""`mitoyen up`: Mosquitto, the broker, the keeper, the cameras and the HTTP side as child processes, started in order, started again
 when they die, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
 """
 
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 PAUSES_S = (0.1, 0.5, 2.0, 5.0)  # before a part is started again: at once the first time, patiently when it keeps dying
 STEADY_S = 30.0  # a part that ran this long is started again at once
 GRACE_S = (
-    8.0  # how long a part may take to stop before it is killed; all four fit in the 20 s that systemd's users expect
+    8.0  # how long a part may take to stop before it is killed; all five fit in the 20 s that systemd's users expect
 )
 
 Start: TypeAlias = Callable[[], Awaitable[asyncio.subprocess.Process]]
@@ -50,7 +50,7 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
         await asyncio.to_thread(prepare, settings, home)
         parts = [
             _Part("mosquitto", partial(_mosquitto, settings, home)),
-            *(_Part(name, partial(_python, name, home)) for name in ("broker", "keeper", "api")),
+            *(_Part(name, partial(_python, name, home)) for name in ("broker", "keeper", "cameras", "api")),
         ]
         running: list[asyncio.Task[None]] = []
         try:

@@ -176,7 +176,7 @@ function show(id, observation, flash) {
   const row = rows.get(id);
   if (!row) return;
   row.observation = observation;
-  const said = observation.tag ?? observation.epc;
+  const said = observation.tag ?? observation.epc ?? (observation.picture && "picture");
   row.value.textContent = said ? `${said.slice(0, 12)}…` : spell(observation.value, observation.unit ?? row.unit);
   row.value.title = said ?? String(observation.value);
   row.when.title = new Date(observation.time).toLocaleString();

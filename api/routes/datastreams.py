@@ -22,7 +22,9 @@ router = APIRouter(prefix="/api/v1/datastreams", tags=["datastreams"])
 @router.post("", status_code=201)
 def register_datastream(body: forms.NewDatastream, caller: OfOrganisation, with_: With) -> forms.DatastreamShown:
     """Register a datastream of one of your gateways."""
-    personal = body.personal_data if body.personal_data is not None else body.kind == "rfid"
+    personal = body.personal_data if body.personal_data is not None else body.kind != "measurement"
+    if body.kind == "camera" and not personal:
+        raise Refused("camera_is_personal", "personal_data: a camera's pictures always are")
     datastream = Datastream(
         organisation=OrganisationId(caller.id),
         id=body.id or keys.new_id("datastream"),

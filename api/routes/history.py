@@ -110,9 +110,11 @@ def observations_of_offer(
 
 @router.get("/releases/{release}/latest")
 def latest(release: forms.ARelease, caller: Anyone, with_: With) -> Response:
-    """The newest observation that was released; of a window with groups, an array of all of them."""
+    """The newest observation that was released; of a window with groups, an array of all of them; of a camera the picture."""
     found, offer = with_.registry.release(release)
     with_.permit(caller, offer)
+    if found.datastream.kind == "camera":
+        return _picture(with_, caller, offer, found)
     newest = with_.released.latest([found.stream]).get(found.stream)
     if newest is None:
         raise NotFound(f"nothing was released yet in {release}")
@@ -121,6 +123,17 @@ def latest(release: forms.ARelease, caller: Anyone, with_: With) -> Response:
         points = next(reading.pages(with_.released, Span(found.stream, newest.time, newest.time + 1), lambda: None))
     body = form(found, offer.profile).messages(points)
     return Response(body, media_type="application/json", headers=_headers(offer))
+
+
+def _picture(with_: Services, caller: Caller | None, offer: Offer, release: Release) -> Response:
+    picture = with_.pictures.latest(release.id)
+    if picture is None:
+        raise NotFound(f"nothing was released yet in {release.id}")
+    agreement = with_.agreement(caller, offer)
+    under = agreement.id if agreement and offer.terms.access != "open" else ANYONE
+    with_.delivered(Delivered(offer.id, under, 1, len(picture.jpeg)))
+    headers = {**_headers(offer), "Mitoyen-Time": times.text(picture.time)}
+    return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 
 
 @dataclass(slots=True)
@@ -278,6 +291,8 @@ def _kept(with_: Services, offer: Offer, releases: Sequence[Release]) -> Complet
 
 
 def _check(query: Asked, release: Release, offer: Offer) -> None:
+    if release.datastream.kind == "camera":
+        raise Refused("no_history", f"Of a camera the last picture alone is kept: /api/v1/releases/{release.id}/latest")
     if query.interval is None:
         return
     if offer.profile.aggregate is not None:

@@ -34,6 +34,7 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 
 HEARTBEAT_S = 15.0  # proxies close what is silent for 30 s and more
 LOOK_S = 0.5  # how often the registry is asked whether another process changed it
+_JPEG = b"\xff\xd8"  # how every JPEG begins, and no JSON
 SETTLE_S = 5.0  # how long to wait for history to reach what was heard
 
 
@@ -186,7 +187,7 @@ async def _heard(request: Request, stream: _Stream, listener: Listener, sent: se
         heard, missed = listener.take()
         if missed:
             yield b'event: missed\ndata: {"count":%d}\n\n' % missed
-        for topic, cursor, message in _split(heard):
+        for topic, cursor, message in _split(stream, heard):
             permitted = await _permitted(stream)
             shown = permitted.get(topic) or permitted.get(topics.siblings(topic))
             if shown is not None and cursor not in sent:
@@ -230,11 +231,29 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _item = msgspec.json.Decoder(_Item).decode
 
 
-def _split(heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, bytes]]:
+def _split(stream: _Stream, heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, bytes]]:
     """The observations of live messages: topic, place in history, message."""
     for topic, payload, _ in heard:
+        if payload.startswith(_JPEG):
+            yield from _of_picture(stream, topic, payload)
+            continue
         for one in _items(payload) if payload[:1] == b"[" else [payload]:
             yield topic, _cursor(_item(one)), bytes(one)
+
+
+def _of_picture(stream: _Stream, topic: str, payload: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """Where a camera's new picture is to be had: {"datastream", "time", "picture", "bytes"}."""
+    shown = stream.shown.get(topic)
+    time_ns = stream.services.pictures.latest_time(shown.release.id) if shown else None
+    if shown is None or time_ns is None:
+        return
+    told = {
+        "datastream": shown.release.datastream.id,
+        "time": times.text(time_ns),
+        "picture": f"/api/v1/releases/{shown.release.id}/latest",
+        "bytes": len(payload),
+    }
+    yield topic, reading.encode_cursor(Point(time_ns, 0)), msgspec.json.encode(told)
 
 
 def _cursor(item: _Item) -> str:

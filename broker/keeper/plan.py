@@ -88,6 +88,8 @@ def compile_plan(snapshot: Snapshot) -> Plan:
     for offer in snapshot.offers.values():
         by_stream: dict[str, list[Release]] = {}
         for release in offer.releases:
+            if release.datastream.kind == "camera":  # nothing of it is kept here
+                continue
             by_stream.setdefault(release.stream, []).append(release)
             sources.setdefault(release.stream, {})[release.datastream.id] = release.datastream
         for stream, releases in by_stream.items():

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-import msgspec
-
+from broker import message as messages
 from broker import presence, times, topics
 from broker.keeper import budget
 from broker.keeper.plan import Feed, Plan
@@ -18,7 +17,6 @@ from broker.keeper.progress import Progress, Seen
 from broker.model import Gateway
 from broker.presence import Presence
 
-_encode = msgspec.json.Encoder().encode
 _GRACE = 2 * times.MINUTE
 """A window is released within a minute of its end; it is missed when it is that late once more."""
 
@@ -75,7 +73,7 @@ class Watch:
         for gateway in gateways:
             whose = (str(gateway.organisation), gateway.id)
             state = presence.state(known.get(whose, Presence(*whose)), now, self._silent_after)
-            wanted[topics.status_of_gateway(*whose)] = message(
+            wanted[topics.status_of_gateway(*whose)] = messages.status(
                 "gateway", gateway.id, state.state, state.since, state.reason
             )
         for feed in plan.by_stream.values():
@@ -84,7 +82,7 @@ class Watch:
             if state_ != "silent" and budget.exhausted(feed, self._progress.spent, now):
                 state_, since, reason = "withheld", None, "budget_spent"
             for topic in (topic for shown in feed.shown_by for topic in shown.status_topics):
-                wanted[topic] = message("datastream", topic.rpartition("/")[2], state_, since, reason)
+                wanted[topic] = messages.status("datastream", topic.rpartition("/")[2], state_, since, reason)
         for topic, text in wanted.items():
             if self._told.get(topic) != text and teller.tell(topic, text):
                 if topic not in self._told:
@@ -119,13 +117,3 @@ def status(
     if seen.hidden is not None and (seen.shown is None or seen.shown < seen.hidden):
         return "withheld", None, seen.reason
     return "live", None, None
-
-
-def message(what: str, name: str, state: str, since: int | None, reason: str | None) -> bytes:
-    """What is told, as JSON: {"datastream" | "gateway", "state", "since"?, "reason"?}."""
-    told = {what: name, "state": state}
-    if since is not None:
-        told["since"] = times.text(since)
-    if reason:
-        told["reason"] = reason
-    return _encode(told)

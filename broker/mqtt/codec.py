@@ -21,6 +21,11 @@ RECEIVE_MAXIMUM = 20_000
 """Messages that Mosquitto may send before the first is acknowledged: two seconds of full load, well below the 65,535 packet
 ids, so that one id is never in use twice within three times as many messages."""
 
+FROM_NOW_ON = 0x21
+"""Options of a subscription [3.8.3.1]: QoS 1, and no retained messages."""
+AS_PUBLISHED = 0x0C
+"""QoS 0, retained messages as well and told apart, and nothing of one's own."""
+
 # Properties by identifier [2.2.2.2]: how their value is written
 _BYTE = frozenset({0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A})
 _TWO = frozenset({0x13, 0x21, 0x22, 0x23})
@@ -55,6 +60,8 @@ class Message(NamedTuple):
     duplicate: bool
     response_topic: bytes | None
     correlation: bytes | None
+    retained: bool = False
+    """Whether it was published to be retained, as far as the subscription lets that through."""
 
 
 class Connected(NamedTuple):
@@ -110,7 +117,13 @@ def message(buffer: bytes, packet: Packet) -> Message:
                 correlation = value
         at += length
     return Message(
-        buffer[start + 2 : topic_end], buffer[at:end], packet_id, bool(first & 8), response_topic, correlation
+        buffer[start + 2 : topic_end],
+        buffer[at:end],
+        packet_id,
+        bool(first & 8),
+        response_topic,
+        correlation,
+        bool(first & 1),
     )
 
 
@@ -157,9 +170,9 @@ def connect(
     return b"\x10" + _length(len(body)) + body
 
 
-def subscribe(packet_id: int, filters: Iterable[str]) -> bytes:
-    """SUBSCRIBE at QoS 1, to what comes from now on and not to retained messages [3.8.3.1]."""
-    body = struct.pack(">HB", packet_id, 0) + b"".join(_text(f) + b"\x21" for f in filters)
+def subscribe(packet_id: int, filters: Iterable[str], options: int) -> bytes:
+    """SUBSCRIBE, with FROM_NOW_ON or AS_PUBLISHED."""
+    body = struct.pack(">HB", packet_id, 0) + b"".join(_text(f) + bytes([options]) for f in filters)
     return b"\x82" + _length(len(body)) + body
 
 

@@ -60,11 +60,11 @@ class Connection(asyncio.Protocol):
 
     # --- out
 
-    async def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe at QoS 1. Raises Unavailable when it is refused or not answered."""
+    async def subscribe(self, filters: Sequence[str], options: int = codec.FROM_NOW_ON) -> None:
+        """Subscribe. Raises Unavailable when it is refused or not answered."""
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._subscribed.append(answer)
-        self._write(codec.subscribe(65_535, filters))  # publishing takes ids from 1 upwards and skips this one
+        self._write(codec.subscribe(65_535, filters, options))  # publishing takes ids from 1 upwards and skips this one
         codes = await asyncio.wait_for(answer, PATIENCE_S)
         if any(code >= 128 for code in codes):  # noqa: PLR2004 - refusals [3.9.3]
             raise Unavailable(f"Mosquitto refused the subscription to {', '.join(filters)}")

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from broker import times
 from broker.statistics import Statistic
+from broker.vision.level import LevelName
 
 LEAST_GROUP = 5
 """Fewer distinct people than this are no group (the interface's floor for personal data)."""
@@ -167,8 +168,40 @@ class Noise:
         return times.parse_duration(self.per)
 
 
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """Wherever a face or a plate is found, and in every mask, pictures are of one colour that nothing of what is there has part in."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    op: Literal["blur"]
+    faces: bool = True
+    plates: bool = True
+    level: LevelName = "normal"
+    """How thoroughly it is looked."""
+    masks: Annotated[
+        tuple[Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3, max_length=64)], ...], Field(max_length=16)
+    ] = ()
+    """Polygons that are always covered, of (x, y) in shares of the picture's width and height."""
+    soft: bool = False
+    """Whether the colour is blurred together with what is around it: how it looks, and nothing else."""
+
+
 Operator: TypeAlias = (
-    Aggregate | Pseudonymise | RoundTime | Delay | Sample | GeneraliseLocation | Suppress | Quantise | Clip | Noise
+    Aggregate
+    | Pseudonymise
+    | RoundTime
+    | Delay
+    | Sample
+    | GeneraliseLocation
+    | Suppress
+    | Quantise
+    | Clip
+    | Noise
+    | Blur
 )
 _Kind = TypeVar("_Kind", bound=Operator)
 

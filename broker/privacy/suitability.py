@@ -18,6 +18,7 @@ from broker.privacy.profile import (
     LONGEST_DELAY,
     LONGEST_WINDOW,
     Aggregate,
+    Blur,
     Clip,
     Delay,
     GeneraliseLocation,
@@ -43,7 +44,7 @@ class Subject(Protocol):
     @property
     def id(self) -> str: ...
     @property
-    def kind(self) -> Literal["measurement", "rfid"]: ...
+    def kind(self) -> Literal["measurement", "rfid", "camera"]: ...
     @property
     def personal_data(self) -> bool: ...
     @property
@@ -86,6 +87,9 @@ def _counted_alike(datastream: Subject) -> tuple[object, ...]:
 
 def _objections(profile: Profile, datastream: Subject) -> Iterator[tuple[str, str]]:
     yield from _objections_to_order(profile)
+    if datastream.kind == "camera":
+        yield from _objections_to_camera(profile)
+        return
     yield from _objections_to_epochs(profile)
     for operator in profile.operators:
         yield from _objections_to(operator, datastream, profile)
@@ -159,6 +163,8 @@ _READ_POINT_TELLS = "a read point tells the place that generalise_location coars
 def _objections_to_kind(operator: Operator, datastream: Subject, profile: Profile) -> Iterator[tuple[str, str]]:
     windows, hidden = profile.aggregate is not None, profile.find(Suppress)
     tags = datastream.kind == "rfid"
+    if isinstance(operator, Blur):
+        yield "no_pictures", "blur is for cameras"
     if isinstance(operator, Pseudonymise) and not tags:
         yield "no_tags", "pseudonymise is for tag reads"
     if (
@@ -172,6 +178,33 @@ def _objections_to_kind(operator: Operator, datastream: Subject, profile: Profil
         yield "no_numbers", "sample is for measurements: of tag reads it would choose whose to show"
     if isinstance(operator, Quantise | Clip) and tags and not windows:
         yield "no_numbers", f"{operator.op} is for numbers, and tag reads have none"
+
+
+def _objections_to_camera(profile: Profile) -> Iterator[tuple[str, str]]:
+    blur = profile.find(Blur)
+    if blur is None or not (blur.faces and blur.plates):
+        yield "personal_data_raw", "a camera's pictures are personal data: blur both faces and plates"
+    for operator in profile.operators:
+        match operator:
+            case Blur() | GeneraliseLocation():
+                pass
+            case Sample(every=duration):
+                times.parse_duration(duration)
+            case Suppress():
+                if unknown := set(operator.fields) - {"location"}:
+                    yield "no_such_field", f"a picture has no {', '.join(sorted(unknown))}"
+            case Delay():
+                yield (
+                    "not_for_pictures",
+                    "delay would have pictures kept, and they are held in memory only: sample them",
+                )
+            case Aggregate():
+                yield (
+                    "not_for_pictures",
+                    "there is no detector of people or vehicles that could be counted instead of shown",
+                )
+            case _:
+                yield "not_for_pictures", f"{operator.op} is for records with values, and a picture has none"
 
 
 _OF_TAG_READS = frozenset({"read_point", "antenna", "rssi"})
@@ -256,4 +289,4 @@ def may_share(profile: Profile, datastream: Subject) -> bool:
     Not where pseudonyms differ by offer, not for personal data, which an offer shows only from its own beginning, and not by
     cell, where what is computed depends on all datastreams of the offer.
     """
-    return not (datastream.personal_data or datastream.kind == "rfid" or profile.pseudonymise or profile.by_cell)
+    return not (datastream.personal_data or datastream.kind != "measurement" or profile.pseudonymise or profile.by_cell)
