@@ -39,7 +39,7 @@ class Suggestions:
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, str], dict[tuple[str, str], Suggestion]] = {}
-        self._told: dict[tuple[str, str, str], About] = {}
+        self._told: dict[tuple[str, str], dict[str, About]] = {}
 
     def note(
         self, gateway: tuple[str, str], unplaced: Iterable[Unplaced], about: Iterable[About], arrived: int
@@ -50,14 +50,16 @@ class Suggestions:
             named = (item.device, item.property if isinstance(item, Reading) else TAG)
             if (before := known.get(named)) is not None or len(known) < MOST:
                 known[named] = _suggestion(item, named, before, arrived)
+        devices = self._told.setdefault(gateway, {})
         for told in about:
-            if len(self._told) < MOST * 10 or (*gateway, told.device) in self._told:
-                self._told[*gateway, told.device] = told
+            if told.device in devices or len(devices) < MOST:
+                devices[told.device] = told
 
     def of(self, gateway: tuple[str, str], streams: Streams) -> list[Suggestion]:
         """What is still to be made a datastream of, by device and property."""
         found = [one for named, one in sorted(self._of.get(gateway, {}).items()) if named not in streams]
-        return [_described(one, self._told.get((*gateway, one.device))) for one in found]
+        told = self._told.get(gateway, {})
+        return [_described(one, told.get(one.device)) for one in found]
 
 
 def _suggestion(item: Unplaced, named: tuple[str, str], before: Suggestion | None, arrived: int) -> Suggestion:
