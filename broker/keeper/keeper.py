@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from broker.errors import StoreRejected, StoreUnavailable, Unavailable
 from broker.journal import Batch, JournalReader
 from broker.keeper import state
 from broker.keeper.draws import drawn
-from broker.keeper.erasure import keys_shown
+from broker.keeper.eraser import Eraser
 from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.keeper.progress import Backfill, Progress, Window
 from broker.keeper.revision import revised
@@ -46,7 +46,6 @@ from broker.keeper.windows import Found, cut, exact_windows, finished, first_of_
 from broker.metrics import BEHIND, KEYS_DESTROYED, REVISED, STORE_FAILED, STORE_REJECTED, WITHHELD
 from broker.metrics import RELEASED as RECORDS_RELEASED
 from broker.metrics import STORED as RECORDS_STORED
-from broker.model import Offer
 from broker.points import Cursor, Point, Row
 from broker.privacy import pseudonymise
 from broker.privacy.aggregate import start_of
@@ -58,7 +57,6 @@ from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 from broker.release import Outcome, begins, pointwise
 from broker.store.protocol import Store
-from broker.store.reads import reads_of
 
 log = structlog.get_logger()
 
@@ -70,7 +68,6 @@ LEAST_CHUNK = 100  # of each datastream, where a stream is made of many
 SPEAK_S = 0.5  # how often its state is told
 KEEP_SEEN = 10 * times.SECOND  # what a crash may make it forget of when a release was last heard
 NOTHING: tuple[str, tuple[Feed, ...]] = ("", ())
-EVERY_EPOCH = 2**62
 SLACK = times.MINUTE  # a past epoch's secret is kept this much longer, for whoever is behind
 
 
@@ -118,6 +115,7 @@ class Keeper:
         self._keys = keys
         self._hash_of = hash_of
         self._consents = NONE
+        self._eraser = Eraser(progress, raw, released, keys, live, hash_of)
         self._live = live
         self._state_file = state_file
         self._settings = settings
@@ -496,59 +494,18 @@ class Keeper:
     # --- what is no longer offered
 
     def _erase(self) -> bool:
-        """Erase one stream that the registry says is gone; whether there was one."""
+        """Erase one thing that the registry says is gone; whether there was one."""
         if self._erased_for == self._snapshot.revision:
             return False
-        for tag, asked in self._snapshot.erasures:
-            if (tag, asked) not in self._progress.erased_tags():
-                self._erase_tag(tag)
-                self._progress.note_erased_tag(tag, asked)
-                return True
-        for datastream in self._snapshot.deleted:
-            if datastream.stream not in self._progress.erased():
-                self._raw.erase(datastream.stream)
-                self._progress.note_erased(datastream.stream)
-                return True
-        known = self._progress.known_streams() - self._plan.by_stream.keys()
-        for offer in self._snapshot.withdrawn:
-            for release in offer.releases:
-                if release.stream in known:
-                    self._forget(offer, release.stream)
-                    return True
-        self._erased_for = self._snapshot.revision
-        return False
-
-    def _erase_tag(self, tag: str) -> None:
-        """Erase the raw reads of a tag (a hash), after what per-person releases showed of them."""
-        for datastream in self._snapshot.datastreams:
-            if datastream.kind != "rfid":
-                continue
-            stream = datastream.stream
-            pieces = reads_of(self._raw, stream, lambda epc: self._hash_of(epc) == tag)
-            if not (found := [read for piece in pieces for read in piece]):
-                continue
-            for feed in self._plan.feeds_of(datastream):
-                if feed.profile.aggregate is None:
-                    self._released.erase_keys(feed.stream, keys_shown(feed, found, self._released, self._keys.key))
-                    self._take_back(shown.offer.topic(shown.release) for shown in feed.shown_by)
-            self._raw.erase_keys(stream, {read.key for read in found})
-
-    def _take_back(self, topics: Iterable[str]) -> None:
-        """Let nothing be retained on these. Raises Unavailable while there is no connection: it is done anew then."""
-        for topic in topics:
-            if not self._live.tell(topic, b""):
-                raise Unavailable("what is retained can't be taken back while there is no connection")
-
-    def _forget(self, offer: Offer, stream: str) -> None:
-        if offer.profile.pseudonymise:
-            KEYS_DESTROYED.inc(self._keys.destroy(offer.id, EVERY_EPOCH))
-        self._take_back(self._progress.cells(stream))
-        self._released.erase(stream)
-        self._progress.forget(stream)
+        stream = self._eraser.erase(self._snapshot, self._plan)
+        if stream is None:
+            self._erased_for = self._snapshot.revision
+            return False
         self._watch.forget(stream)
         self._newest.pop(stream, None)
         self._newest_of_cell = {of: time for of, time in self._newest_of_cell.items() if of[0] != stream}
         self._sampled_upto.pop(stream, None)
+        return True
 
     # --- the rest
 
