@@ -20,7 +20,7 @@ from broker import authorisation
 from broker.authorisation import Policy
 from broker.errors import Malformed, Unavailable
 from broker.model import MqttAccount
-from broker.secrets import write_private
+from broker.private import write_private
 from broker.settings import Listener, Settings
 
 log = structlog.get_logger()

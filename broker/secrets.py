@@ -5,7 +5,6 @@ Kept, because a session belongs to its client id, and what came in while the bro
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 from broker import keys
 from broker.authorisation import OWN_ROLES
 from broker.model import MqttAccount
+from broker.private import write_private
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -33,15 +33,3 @@ def load(path: Path) -> dict[str, Login]:
         made = {name: Login(name, keys.new_password(), secrets.token_hex(16)) for name in OWN_ROLES}
         write_private(path, msgspec.json.encode(made))
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

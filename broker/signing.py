@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from broker.errors import Malformed
+from broker.private import write_private
 from broker.registry.checkpoint import public
 from broker.registry.registry import Registry
-from broker.secrets import write_private
 
 
 def load(path: Path) -> Ed25519PrivateKey:

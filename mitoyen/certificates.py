@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from broker.errors import Conflict
-from broker.secrets import write_private
+from broker.private import write_private
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 

@@ -25,6 +25,7 @@ from broker.errors import Unavailable
 from broker.home import Home
 from broker.meter import used_of
 from broker.opening import prepare_store, registry
+from broker.private import write_private
 from broker.registry.registry import Registry
 from broker.settings import Settings
 
@@ -74,7 +75,7 @@ def prepare(settings: Settings, home: Home) -> None:
     shutil.rmtree(home.metrics)
     home.make()
     home.keeper_state.unlink(missing_ok=True)
-    secrets.write_private(home.settings, settings.model_dump_json().encode())
+    write_private(home.settings, settings.model_dump_json().encode())
     known = registry(settings, home)
     known.migrate()
     if not known.has_operator():
@@ -87,7 +88,7 @@ def prepare(settings: Settings, home: Home) -> None:
 def new_operator_key(known: Registry, home: Home) -> Path:
     """Make a key, the only one from now on; returns the file that it is in."""
     key = keys.new_key("operator")
-    secrets.write_private(home.operator_key, key.encode() + b"\n")
+    write_private(home.operator_key, key.encode() + b"\n")
     known.replace_operator_key(key, time.time_ns())
     return home.operator_key
 

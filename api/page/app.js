@@ -134,8 +134,11 @@ function describe(profile) {
   if (!profile.operators.length) return "as measured";
   return profile.operators.map((operator) => ({
     aggregate: () => `${operator.statistics.join(", ")} of every ${duration(operator.window)}`
+      + ({ cell: " and cell", read_point: " and read point" }[operator.by] ?? "")
       + (operator.k ? `, withheld below ${operator.k} different ones` : ""),
-    pseudonymise: () => `tags under pseudonyms that change every ${duration(operator.rotate)}`,
+    noise: () => `noise that hides any one, ε ${operator.epsilon} a window, at most ${operator.budget} every ${duration(operator.per)}`,
+    pseudonymise: () => `tags under pseudonyms that change every ${duration(operator.rotate)}; `
+      + "applications that accept this offer can join what they have of a tag",
   }[operator.op]?.() ?? operator.op)).join("; then ");
 }
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from broker.privacy import pseudonymise
-from broker.privacy.seal import Sealed, write_private
+from broker.privacy.seal import Sealed
+from broker.private import write_private
 
 
 def load_key(path: Path) -> bytes:
