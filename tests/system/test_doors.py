@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FORMATS = ("json", "ndjson", "csv", "geojson", "parquet", "arrow")
 BALCONY = {"type": "Point", "coordinates": [4.8357131, 45.7640137]}
 PERSON, THING = "urn:epc:id:sgtin:0614141.812345.660{}", "urn:epc:id:giai:0614141.77{}"
-SECRETS = ("812345", "660", "0614141.77", "8357131", "7640137", "21.2371", "household-17", "gate-exact")
+SECRETS = ("812345", "0614141.77", "4.8357131", "45.7640137", "21.2371", "household-17", "gate-exact")
 """Of each what would give it away, in whatever form it leaves."""
 
 
