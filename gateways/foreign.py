@@ -83,7 +83,8 @@ def scalars(found: object, prefix: str = "", *, deepest: int = DEEPEST) -> Itera
         yield prefix, found
     elif isinstance(found, dict | list) and deepest:
         for name, inner in found.items() if isinstance(found, dict) else enumerate(found):
-            yield from scalars(inner, f"{prefix}.{name}" if prefix else str(name), deepest=deepest - 1)
+            if name != "":  # what has no name can't be adopted
+                yield from scalars(inner, f"{prefix}.{name}" if prefix else str(name), deepest=deepest - 1)
 
 
 def number(written: str) -> int | float | None:

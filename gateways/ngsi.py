@@ -76,7 +76,7 @@ def _entity(entity: Json, custom: Custom, told: list[About]) -> list[Item]:
     return [
         Reading(name, attribute, one.value, observed if one.time is None else one.time, *one.unit)
         for attribute, found in entity.items()
-        if attribute not in _DESCRIBES and not _RELATIONSHIP.fullmatch(attribute)
+        if attribute and attribute not in _DESCRIBES and not _RELATIONSHIP.fullmatch(attribute)
         for one in _instances(found, custom)
     ]
 

@@ -93,7 +93,7 @@ def _readings(device: str, status: Json, time: int | None) -> list[Reading]:
     return [
         Reading(device, name, value, time, *_unit(name))
         for component, found in status.items()
-        if component.partition(":")[0] not in _SYSTEM
+        if component and component.partition(":")[0] not in _SYSTEM
         for name, value in _members(component, found)
     ]
 
