@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, suppress
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -18,8 +14,6 @@ import structlog
 from broker import control, secrets, signing, times
 from broker.authority import Authority
 from broker.bearers import Bearers
-from broker.camera.cameras import Cameras, CameraSettings
-from broker.entry import Entry
 from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
@@ -30,22 +24,19 @@ from broker.keeper.progress import Progress, kept, place_of
 from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
-from broker.mqtt.connection import Account
 from broker.opening import prefix, registry, writer
 from broker.outbound import PLACE, Outbound
+from broker.part import account, alone
 from broker.previews import Previews
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
 from broker.reading import Custom, Formats
 from broker.registry.checkpoint import Checkpoint
-from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings import Settings
 from broker.store.open import open_raw, open_stores
-from broker.store.pictures import Pictures
 from broker.store.protocol import Store
-from broker.vision.wire import Setup
 
 log = structlog.get_logger()
 
@@ -53,13 +44,12 @@ TIDY_S = 1.0  # how often places are written and the journal is trimmed when not
 LOOK_S = 0.01  # how often the keeper's place is looked up while somebody waits for it
 QUOTA_S = 0.1  # how often it is looked whether an agreement has had its quota
 NOTICE_S = 60.0  # how often at least it is looked whether an agreement is about to end
-LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
 def run_broker(settings: Settings, formats: Formats) -> None:
     """Take in, publish, authorise; until SIGTERM."""
     home = Home(settings.home)
-    with _alone(home.run / "broker.lock"):
+    with alone(home.run / "broker.lock"):
         asyncio.run(_Broker(settings, home, formats).run())
 
 
@@ -70,12 +60,12 @@ def run_keeper(settings: Settings) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())
     with ExitStack() as stack:
-        stack.enter_context(_alone(home.run / "keeper.lock"))
+        stack.enter_context(alone(home.run / "keeper.lock"))
         stores = open_stores(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings))
         stack.enter_context(closing(stores.raw))
         stack.enter_context(closing(stores.released))
         login = secrets.load(home.logins)["mitoyen.live"]
-        live = stack.enter_context(closing(PahoPublisher(_account(settings, login, "-keeper"))))
+        live = stack.enter_context(closing(PahoPublisher(account(settings, login, "-keeper"))))
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
             journal=stack.enter_context(closing(JournalReader(home.journal))),
@@ -90,44 +80,6 @@ def run_keeper(settings: Settings) -> None:
             report=lambda published: control.Control(home.socket).call(control.WindowsPublished(published)),
         )
         keeper.run(stop)
-
-
-def run_cameras(settings: Settings) -> None:
-    """Cover what cameras see, and publish it; until SIGTERM."""
-    home = Home(settings.home)
-    with ExitStack() as stack:
-        stack.enter_context(_alone(home.run / "cameras.lock"))
-        known = stack.enter_context(closing(registry(settings, home)))
-        pictures = stack.enter_context(closing(Pictures(home.pictures)))
-        asyncio.run(_run_cameras(settings, home, known, pictures))
-
-
-async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures: Pictures) -> None:
-    broker = control.Control(home.socket)
-
-    def report(entries: list[Entry], published: list[tuple[str, int, int]]) -> None:
-        broker.call(control.FramesSeen(entries))
-        broker.call(control.WindowsPublished(published))
-
-    bounds = settings.picture_limits
-    cameras = Cameras(
-        CameraSettings(
-            Setup(str(settings.models_folder), settings.all_levels, bounds.bytes, bounds.pixels),
-            settings.camera_workers or os.cpu_count() or 1,
-            settings.frame_timeout_s,
-            settings.silent_after_ns,
-        ),
-        pictures,
-        load=known.snapshot,
-        revision=known.revision,
-        report=report,
-    )
-    work = asyncio.ensure_future(cameras.run(_account(settings, secrets.load(home.logins)["mitoyen.cameras"])))
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
-    with suppress(asyncio.CancelledError):
-        await work
-    log.info("cameras_stopped")
 
 
 class _Broker:
@@ -170,9 +122,9 @@ class _Broker:
         await self._remember_last()
         self._follow(await self._snapshot())
         work = asyncio.gather(
-            self._authority.run(_account(self._settings, logins["mitoyen.control"])),
-            self._outbound.run(_account(self._settings, logins["mitoyen.live"])),
-            self._ingest.run(_account(self._settings, logins["mitoyen.ingest"])),
+            self._authority.run(account(self._settings, logins["mitoyen.control"])),
+            self._outbound.run(account(self._settings, logins["mitoyen.live"])),
+            self._ingest.run(account(self._settings, logins["mitoyen.ingest"])),
             control.serve(self._home.socket, self._answer),
             self._tidy(),
             self._end_quotas(),
@@ -413,26 +365,3 @@ class _Broker:
 
     def _keep_places(self) -> None:
         self._journal.keep_places({PLACE: self._outbound.place})
-
-
-def _account(settings: Settings, login: secrets.Login, suffix: str = "") -> Account:
-    host, port = settings.mqtt_address
-    return Account(host, port, login.client_id + suffix, login.username, login.password)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that only one process has. Raises Unavailable when another does not let go of it."""
-    with path.open("w") as lock:
-        end = time.monotonic() + LOCK_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise Unavailable(
-                        f"another process holds {path}: is `mitoyen up` running in this home already?"
-                    ) from None
-                time.sleep(0.05)
-        yield

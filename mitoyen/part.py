@@ -31,7 +31,7 @@ def main() -> None:
         os.nice(5)  # what people wait for is live; what is kept can catch up
         run_keeper(settings)
     elif part == "cameras":
-        from broker.parts import run_cameras  # noqa: PLC0415
+        from broker.filming import run_cameras  # noqa: PLC0415
 
         os.nice(5)  # as above; those that look at pictures step aside further
         run_cameras(settings)

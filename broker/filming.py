@@ -1,0 +1,61 @@
+"""The process of the cameras, put together: what `mitoyen up` runs besides the broker and the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import ExitStack, closing, suppress
+
+import structlog
+
+from broker import control, secrets
+from broker.camera.cameras import Cameras, CameraSettings
+from broker.entry import Entry
+from broker.home import Home
+from broker.opening import registry
+from broker.part import account, alone
+from broker.registry.registry import Registry
+from broker.settings import Settings
+from broker.store.pictures import Pictures
+from broker.vision.wire import Setup
+
+log = structlog.get_logger()
+
+
+def run_cameras(settings: Settings) -> None:
+    """Cover what cameras see, and publish it; until SIGTERM."""
+    home = Home(settings.home)
+    with ExitStack() as stack:
+        stack.enter_context(alone(home.run / "cameras.lock"))
+        known = stack.enter_context(closing(registry(settings, home)))
+        pictures = stack.enter_context(closing(Pictures(home.pictures)))
+        asyncio.run(_run_cameras(settings, home, known, pictures))
+
+
+async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures: Pictures) -> None:
+    broker = control.Control(home.socket)
+
+    def report(entries: list[Entry], published: list[tuple[str, int, int]]) -> None:
+        broker.call(control.FramesSeen(entries))
+        broker.call(control.WindowsPublished(published))
+
+    bounds = settings.picture_limits
+    cameras = Cameras(
+        CameraSettings(
+            Setup(str(settings.models_folder), settings.all_levels, bounds.bytes, bounds.pixels),
+            settings.camera_workers or os.cpu_count() or 1,
+            settings.frame_timeout_s,
+            settings.silent_after_ns,
+        ),
+        pictures,
+        load=known.snapshot,
+        revision=known.revision,
+        report=report,
+    )
+    work = asyncio.ensure_future(cameras.run(account(settings, secrets.load(home.logins)["mitoyen.cameras"])))
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+    with suppress(asyncio.CancelledError):
+        await work
+    log.info("cameras_stopped")

@@ -1,0 +1,39 @@
+"""What each process that `mitoyen up` runs begins with: a lock, so that there is one of its kind, and its login at Mosquitto."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from broker import secrets
+from broker.errors import Unavailable
+from broker.mqtt.connection import Account
+from broker.settings import Settings
+
+LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
+
+
+def account(settings: Settings, login: secrets.Login, suffix: str = "") -> Account:
+    host, port = settings.mqtt_address
+    return Account(host, port, login.client_id + suffix, login.username, login.password)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock that only one process has. Raises Unavailable when another does not let go of it."""
+    with path.open("w") as lock:
+        end = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise Unavailable(
+                        f"another process holds {path}: is `mitoyen up` running in this home already?"
+                    ) from None
+                time.sleep(0.05)
+        yield
