@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import httpx
 import yaml
 
+from tests.servers import TLS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ENDS_S = 60.0
 
@@ -52,11 +56,25 @@ class GatewayProcess:
     def log(self) -> str:
         return (self._folder / "log").read_text()
 
+    def await_log(self, said: str) -> None:
+        """Wait until it has said this."""
+        self._await(lambda: said in self.log(), said)
+
+    def await_answer(self, url: str) -> None:
+        """Wait until it listens there."""
+        self._await(lambda: _answers(url), url)
+
     def resident_mb(self) -> float:
         """Memory that it has now."""
         assert self._process is not None
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+    def _await(self, condition: Callable[[], bool], what: str) -> None:
+        until = time.monotonic() + ENDS_S
+        while not condition():
+            assert time.monotonic() < until, f"{what}: {self.log()}"
+            time.sleep(0.02)
 
     def _end(self, sign: signal.Signals | None) -> dict[str, int]:
         assert self._process is not None
@@ -75,3 +93,11 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, trust_env=False, verify=TLS)
+    except httpx.TransportError:
+        return False
+    return True

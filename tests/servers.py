@@ -158,6 +158,31 @@ bind-address = "127.0.0.1:{rpc}"
             return False
 
 
+class Mosquitto(Server):
+    """Another owner's own MQTT broker: it asks for no name, and remembers sessions only while it runs."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        (self.port,) = free_ports(1)
+        (directory / "mosquitto.conf").write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+
+    def command(self) -> list[str]:
+        return ["mosquitto", "-c", str(self.directory / "mosquitto.conf")]
+
+    def ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """How anyone logs in to it."""
+        anyone = {"username": "anyone", "password": "", "client_id_prefix": "device-"}
+        return {"host": "127.0.0.1", "port": self.port, "topic": "{datastream}", **anyone}
+
+
 class Mitoyen(Server):
     """`mitoyen up`, with a home in `directory`, as an operator runs it. `environment` adds settings."""
 

@@ -8,17 +8,48 @@ from __future__ import annotations
 import json
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from broker.errors import Malformed
+from broker.model import FormatName
+from broker.reading import Custom, Format
+from broker.settings import Address, Duration
+from gateways import formats
 from gateways.agent.link import Login
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]
 SCHEMES = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
+def _mqtt_url(value: str) -> str:
+    if urlsplit(value).scheme not in SCHEMES or not urlsplit(value).hostname:
+        raise ValueError(f"expected {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}")
+    return value
+
+
+def _web_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        raise ValueError("expected http://… or https://…")
+    return value
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]
+Url = Annotated[str, AfterValidator(_mqtt_url)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+Port = Annotated[int, Field(ge=0, lt=65_536)]
 
 
 class Strict(BaseModel):
@@ -34,7 +65,7 @@ class Broker(Strict):
     """Where the gateway connects, and as whom."""
 
     login: Path = Field(description="what `POST /api/v1/gateways` answered, mode 0600")
-    url: str | None = Field(None, description="mqtts://HOST:PORT and the like, in place of what the login says")
+    url: Url | None = Field(None, description="mqtts://HOST:PORT and the like, in place of what the login says")
     ca: Path | None = Field(
         None, description="whose certificates are believed; left out: those that the system believes"
     )
@@ -42,13 +73,6 @@ class Broker(Strict):
     key: Path | None = Field(None, description="its key")
 
     _paths = field_validator("login", "ca", "certificate", "key")(_from_folder)
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in SCHEMES or not urlsplit(value).hostname):
-            raise ValueError(f"expected {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}")
-        return value
 
 
 class Outbox(Strict):
@@ -65,10 +89,39 @@ class SourceOf(Strict):
     """What all sources have."""
 
     name: Id
-    datastream: Id = Field(description="where its records in Mitoyen's own JSON go")
 
 
-class FileSource(SourceOf):
+class InFormat(SourceOf):
+    """A source of messages in a format."""
+
+    format: FormatName = "json"
+    zone: str = Field("UTC", description="what a time without zone means, such as Europe/Paris")
+    datastream: Id | None = Field(
+        None,
+        description="the one that all of it is of; left out: the broker knows by device and property, once adopted",
+    )
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("expected a name of the time zone database, such as Europe/Paris") from error
+        return value
+
+    @model_validator(mode="after")
+    def _own(self) -> Self:
+        if self.format == "json" and self.datastream is None:
+            raise ValueError("Mitoyen's own JSON names no device: say of which datastream it is")
+        return self
+
+    def reader(self) -> Format:
+        """What reads its messages."""
+        return formats.make(self.format, Custom(ZoneInfo(self.zone)))
+
+
+class FileSource(InFormat):
     """A file, one message a line."""
 
     kind: Literal["file"]
@@ -79,10 +132,80 @@ class FileSource(SourceOf):
     _paths = field_validator("path")(_from_folder)
 
 
+class MqttSource(InFormat):
+    """Another MQTT broker."""
+
+    kind: Literal["mqtt"]
+    url: Url
+    topics: Annotated[tuple[str, ...], Field(min_length=1)]
+    version: Literal["3.1.1", "5"] = "3.1.1"
+    username: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
+    client_id: str | None = Field(None, description="left out: one of this gateway's own")
+
+    _paths = field_validator("password_file", "ca")(_from_folder)
+
+
+class PollSource(InFormat):
+    """Pages that are asked for again and again."""
+
+    kind: Literal["poll"]
+    urls: Annotated[tuple[WebUrl, ...], Field(min_length=1)]
+    every: Duration = "PT1M"
+    headers: dict[str, str] = {}
+    secret_header: str | None = Field(
+        None, description="the header that carries what `secret_file` holds, such as Authorization"
+    )
+    secret_file: Path | None = None
+
+    _paths = field_validator("secret_file")(_from_folder)
+
+
+class PushSource(InFormat):
+    """A listener for what pushes over HTTP."""
+
+    kind: Literal["push"]
+    listen: Address
+    path: str = Field("/", pattern=r"^/[\w./-]*$")
+    token_file: Path = Field(description="what who pushes must show, mode 0600")
+    headers: tuple[str, ...] = Field((), description="whose values name the device, such as X-Sensor, X-Pin")
+
+    _paths = field_validator("token_file")(_from_folder)
+
+
+class LlrpSource(SourceOf):
+    """An RFID reader that is told to read."""
+
+    kind: Literal["llrp"]
+    host: str
+    port: Port = 5084
+    antennas: tuple[Port, ...] = ()
+    power_dbm: float | None = None
+    every: Duration | None = Field("PT1S", description="of a tag that stays, one read in this time; null: all")
+    datastream: Id | None = None
+
+
+class CameraSource(SourceOf):
+    """A camera that shows its picture over HTTP: one JPEG, or MJPEG without end."""
+
+    kind: Literal["camera"]
+    url: WebUrl
+    every: Duration = "PT1S"
+    datastream: Id
+    username: str | None = None
+    password_file: Path | None = None
+
+    _paths = field_validator("password_file")(_from_folder)
+
+
+AnySource: TypeAlias = FileSource | MqttSource | PollSource | PushSource | LlrpSource | CameraSource
+
+
 class Configuration(Strict):
     broker: Broker
     outbox: Outbox
-    sources: Annotated[tuple[Annotated[FileSource, Field(discriminator="kind")], ...], Field(min_length=1)]
+    sources: Annotated[tuple[Annotated[AnySource, Field(discriminator="kind")], ...], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -138,16 +261,17 @@ def login(broker: Broker) -> Login:
         mqtt.client_id_prefix,
         organisation,
         gateway,
-        _tls(broker) if url.scheme in ("mqtts", "wss") else None,
+        tls(broker.ca, broker.certificate, broker.key) if url.scheme in ("mqtts", "wss") else None,
         url.scheme in ("ws", "wss"),
     )
 
 
-def _tls(broker: Broker) -> ssl.SSLContext:
+def tls(ca: Path | None, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """Whom to believe, and what to show. Raises Malformed."""
     try:
-        context = ssl.create_default_context(cafile=broker.ca)
-        if broker.certificate is not None:
-            context.load_cert_chain(broker.certificate, broker.key)
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise Malformed(f"broker: ca, certificate or key can't be used: {error}") from error
+        raise Malformed(f"{ca}, {certificate}, {key}: no certificates and key in PEM: {error}") from error
     return context

@@ -7,11 +7,9 @@ again. It goes through aiomqtt rather than the broker's own codec, since it must
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 import ssl
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import aiomqtt
@@ -24,13 +22,13 @@ from broker.errors import Unavailable
 from gateways.agent.intake import Intake
 from gateways.agent.outbox import Outbox
 from gateways.agent.parcel import Message
+from gateways.agent.waits import waits
 
 log = structlog.get_logger()
 
 IN_FLIGHT = 16  # messages without a receipt: 16,000 records at most, and 4 MB
 ANSWER_S = 10.0  # a receipt takes milliseconds, or some seconds of a broker that restarts
 GOODBYE_S = 2.0  # whoever stops it should not wait for a broker that is away
-BACKOFF_S = (0.5, 60.0)  # first and longest wait before the next attempt to connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +76,30 @@ class Link:
         self._waiting: dict[bytes, tuple[Message, float]] = {}
         """By correlation data, when each was sent, in the order of the outbox."""
         self._settled = asyncio.Event()
+        self._client: aiomqtt.Client | None = None
+
+    async def frame(self, datastream: str, jpeg: bytes) -> bool:
+        """Send a picture now, at QoS 0; whether there was a connection to send it on."""
+        if self._client is None:
+            return False
+        topic = f"frame/{self._login.organisation}/{self._login.gateway}/{datastream}"
+        try:
+            await self._client.publish(topic, jpeg, qos=0)
+        except aiomqtt.MqttError:
+            return False
+        return True
 
     async def run(self) -> None:
-        waits = _waits()
+        pauses = waits()
         while True:
             try:
-                async with self._client() as client:
+                async with self._connection() as client:
                     log.info("broker_connected", host=self._login.host, pending=self._outbox.pending)
-                    waits = _waits()
+                    pauses = waits()
                     await self._serve(client)
             except* (aiomqtt.MqttError, OSError, Unavailable) as errors:
                 log.warning("broker_not_connected", reason=str(_leaf(errors)), pending=self._outbox.pending)
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(next(pauses))
 
     async def emptied(self) -> None:
         """Wait until everything in the outbox has its receipt."""
@@ -97,7 +107,7 @@ class Link:
             self._settled.clear()
             await _either(self._settled, within_s=1.0)
 
-    def _client(self) -> aiomqtt.Client:
+    def _connection(self) -> aiomqtt.Client:
         login = self._login
         return aiomqtt.Client(
             login.host,
@@ -118,6 +128,7 @@ class Link:
         await client.subscribe(self._login.receipts, qos=1)
         await client.publish(f"{self._login.prefix}~", b"online", qos=1)
         try:
+            self._client = client
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(client), name="receipts")
                 group.create_task(self._send(client), name="outbox")
@@ -125,6 +136,7 @@ class Link:
             await client.publish(f"{self._login.prefix}~", b"offline", qos=1, timeout=GOODBYE_S)
             raise
         finally:
+            self._client = None
             self._waiting.clear()  # it is all sent again: their receipts go to a session that is no more
             self._intake.sent = 0
 
@@ -138,7 +150,7 @@ class Link:
     def _settle(self, message: Message, receipt: _Receipt) -> None:
         for reason in sorted({refused.reason for refused in receipt.rejected}):
             log.warning("records_rejected", topic=message.topic, reason=reason)
-        self._outbox.settle(message, len(receipt.rejected))
+        self._outbox.settle(message, stored=receipt.stored, rejected=len(receipt.rejected))
 
     async def _send(self, client: aiomqtt.Client) -> None:
         while True:
@@ -175,14 +187,6 @@ async def _either(*events: asyncio.Event, within_s: float) -> None:
     finally:
         for task in waiting:
             task.cancel()
-
-
-def _waits() -> Iterator[float]:
-    """Seconds before each attempt: doubling, and spread so that a city's gateways do not come at once."""
-    wait, longest = BACKOFF_S
-    while True:
-        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
-        wait = min(wait * 2, longest)
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -49,7 +49,7 @@ class Outbox:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Records since this outbox was made: `kept`, `stored`, `rejected`, `dropped` for want of room, `unreadable`."""
+        """Records since this outbox was made: `kept`, `stored`, `rejected`, `dropped`, and what else `put` was told of."""
         return self._counts
 
     def put(self, new: Sequence[Parcel], places: Mapping[str, str], counts: Mapping[str, int], *, sent: int) -> int:
@@ -88,7 +88,7 @@ class Outbox:
         )
         return next(messages(Held(id_, Parcel(*parcel)) for id_, *parcel in rows), None)
 
-    def settle(self, message: Message, rejected: int) -> None:
+    def settle(self, message: Message, *, stored: int, rejected: int) -> None:
         """The broker answered: forget the message. Raises Unavailable when the disk can't take it."""
         within = (message.first, message.last)
         weight = "select coalesce(sum(length(body)), 0) from parcels where id between ? and ?"
@@ -96,12 +96,15 @@ class Outbox:
             self._size -= self._db.execute(weight, within).fetchone()[0]
             self.pending -= message.records
             self._db.execute("delete from parcels where id between ? and ?", within)
-            self._count({"stored": message.records - rejected, "rejected": rejected})
+            self._count({"stored": stored, "rejected": rejected})
 
-    def place(self, source: str) -> str | None:
-        """How far this source was read."""
-        found = self._db.execute("select at from places where source = ?", (source,)).fetchone()
-        return found[0] if found else None
+    def places(self, source: str) -> dict[str, str]:
+        """How far this source was read, by the names that it gave: its own, or beginning with its own and a slash."""
+        found = self._db.execute(
+            "select source, at from places where source = ?1 or substr(source, 1, length(?1) + 1) = ?1 || '/'",
+            (source,),
+        )
+        return dict(found.fetchall())
 
     def close(self) -> None:
         self._db.close()

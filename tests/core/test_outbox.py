@@ -91,10 +91,10 @@ def test_what_was_kept_is_there_after_a_restart_and_gone_after_its_receipt(tmp_p
     first.put([Parcel("a", 2, b"1,2"), Parcel("a", 1, b"3"), Parcel("b", 1, b"4")], {"file": "1:10"}, {}, sent=0)
     first.close()
     second = Outbox(path, limit_bytes=1 << 20, keep="newest")
-    assert second.place("file") == "1:10"
+    assert second.places("file") == {"file": "1:10"}
     assert second.pending == 4
     assert [(m.topic, m.payload) for m in every(second)] == [("a", b"[1,2,3]"), ("b", b"[4]")]
-    second.settle(next(every(second)), rejected=1)
+    second.settle(next(every(second)), stored=2, rejected=1)
     assert [m.payload for m in every(second)] == [b"[4]"]
     assert second.pending == 1
     assert second.counts == {"kept": 4, "stored": 2, "rejected": 1}

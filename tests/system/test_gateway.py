@@ -53,7 +53,11 @@ def test_a_file_is_carried_to_its_end_and_what_is_wrong_in_it_is_counted(mitoyen
     file.write_text(lines(range(3_000)) + "no JSON\n" + '{"value": 7}\n{"time": "2026-01-01T01:00:00Z", "valu": 1}\n')
     with GatewayProcess(tmp_path, owner.mqtt, follow(file, to_its_end=True)) as gateway:
         said = gateway.ended()
-    assert said == {"kept": 3_002, "stored": 3_001, "rejected": 1, "dropped": 0, "unreadable": 1, "pending": 0}
+    assert {name: records for name, records in said.items() if records} == {
+        "kept": 3_001,
+        "stored": 3_001,
+        "unreadable": 2,
+    }
     found = values(reader, release)
     assert found & once(range(3_000)) == once(range(3_000))
     assert found.total() == 3_001

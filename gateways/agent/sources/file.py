@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import structlog
 
-from gateways.agent.sources.source import Heard, Keep
+from gateways.agent.sources.source import Heard, Taker
 
 log = structlog.get_logger()
 
@@ -26,19 +26,19 @@ class File:
     def __init__(self, name: str, path: Path, *, follow: bool) -> None:
         self._name, self._path, self._follow = name, path, follow
 
-    async def run(self, keep: Keep, places: Mapping[str, str]) -> None:
+    async def run(self, taker: Taker, places: Mapping[str, str]) -> None:
         inode, _, offset = places.get(self._name, "0:0").partition(":")
         begin = int(offset) if self._inode() == int(inode) else 0
         while True:
             if (file := self._open(begin)) is not None:
                 with file:
-                    await self._read(file, keep)
+                    await self._read(file, taker)
             if not self._follow:
                 return
             begin = 0
             await asyncio.sleep(LOOK_S)
 
-    async def _read(self, file: BinaryIO, keep: Keep) -> None:
+    async def _read(self, file: BinaryIO, taker: Taker) -> None:
         """Hand over its lines, until the end of one that is not followed, or that another took the place of."""
         inode, at, over_long = os.fstat(file.fileno()).st_ino, file.tell(), False
         while True:
@@ -50,7 +50,7 @@ class File:
                 continue
             if not whole:
                 if not self._follow:
-                    await self._hand_over([] if over_long else [chunk], f"{inode}:{at + len(chunk)}", keep)
+                    await self._hand_over([] if over_long else [chunk], f"{inode}:{at + len(chunk)}", taker)
                     return
                 if self._replaced(inode, at):
                     return
@@ -59,13 +59,13 @@ class File:
                 continue
             at += len(whole)
             file.seek(at)
-            await self._hand_over(whole.split(b"\n")[over_long:], f"{inode}:{at}", keep)
+            await self._hand_over(whole.split(b"\n")[over_long:], f"{inode}:{at}", taker)
             over_long = False
 
-    async def _hand_over(self, lines: list[bytes], place: str, keep: Keep) -> None:
+    async def _hand_over(self, lines: list[bytes], place: str, taker: Taker) -> None:
         now = time.time_ns()
         heard = [Heard(self._path.name, line, now + number) for number, line in enumerate(lines) if line.strip()]
-        await keep(heard, {self._name: place})
+        await taker.messages(heard, {self._name: place})
 
     def _open(self, begin: int) -> BinaryIO | None:
         try:

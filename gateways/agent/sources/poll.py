@@ -1,0 +1,66 @@
+"""A page that is asked for again and again, such as a bike share's GBFS or a public API. An answer that did not change is passed over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+
+from gateways.agent.sources.source import Heard, Taker
+
+log = structlog.get_logger()
+
+PATIENCE_S = 30.0
+MOST_BYTES = 32 << 20  # a large city's feed has 5 MB
+
+
+class Poll:
+    """Asks for each of `urls` every `every_s` seconds."""
+
+    def __init__(self, name: str, urls: Sequence[str], *, every_s: float, headers: Mapping[str, str]) -> None:
+        self._name, self._urls, self._every_s, self._headers = name, urls, every_s, headers
+        self._seen: dict[str, str] = {}
+        """The entity tag (RFC 9110, 8.8.3) of each page's last answer."""
+
+    async def run(self, taker: Taker, places: Mapping[str, str]) -> None:
+        del places  # nothing is behind: a page shows what is now
+        async with httpx.AsyncClient(timeout=PATIENCE_S, follow_redirects=True, headers=dict(self._headers)) as client:
+            while True:
+                begun = time.monotonic()
+                for url in self._urls:
+                    if (heard := await self._ask(client, url)) is not None:
+                        await taker.messages([heard])
+                await asyncio.sleep(max(self._every_s - (time.monotonic() - begun), 0))
+
+    async def _ask(self, client: httpx.AsyncClient, url: str) -> Heard | None:
+        known = {"If-None-Match": self._seen[url]} if url in self._seen else {}
+        try:
+            async with client.stream("GET", url, headers=known) as answer:
+                if answer.status_code == httpx.codes.NOT_MODIFIED:
+                    return None
+                answer.raise_for_status()
+                body = await _read(answer)
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("page_not_read", source=self._name, url=_shown(url), reason=str(error) or type(error).__name__)
+            return None
+        if tag := answer.headers.get("ETag"):
+            self._seen[url] = tag
+        return Heard(urlsplit(url).path.strip("/"), body, time.time_ns())
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    body = b""
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise ValueError(f"longer than {MOST_BYTES} bytes")
+    return body
+
+
+def _shown(url: str) -> str:
+    """Without what may be a key."""
+    return url.partition("?")[0]
