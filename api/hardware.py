@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.forms import Form, GeoPoint, Id, Mqtt, Text
+from api.forms import Form, GeoPoint, Id, Mqtt, Prefix, Text
 from broker.model import FormatName
 
 LONGEST_PAYLOAD = 65_536
@@ -124,3 +124,22 @@ class SuggestionShown(BaseModel):
     name: str | None
     model: str | None
     location: GeoPoint | None
+
+
+class Adoption(Form):
+    """A device that is to become datastreams."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"device": "cellar", "properties": ["BME280.Temperature"]}]}
+    )
+
+    device: Annotated[str, StringConstraints(max_length=4_096)] = Field(description="As the suggestion has it.")
+    properties: Annotated[list[str], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="Left out: all that is suggested of it."
+    )
+    location: GeoPoint | None = Field(None, description="Where it stands, in place of what it says itself.")
+    theme: Text | None = None
+    personal_data: bool | None = Field(None, description="Left out: tag reads are, all else is not.")
+    asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = Field(
+        [], description="Of its tags that are your own things."
+    )

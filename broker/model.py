@@ -14,7 +14,7 @@ from broker.privacy.profile import Profile
 Kind: TypeAlias = Literal["measurement", "rfid", "camera"]
 FormatName: TypeAlias = Literal[
     "json", "senml", "senml-cbor", "ttn", "chirpstack", "sensor-community", "opensensemap", "tasmota", "zigbee2mqtt", "shelly",
-    "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt",
+    "home-assistant", "sparkplug", "impinj", "zebra", "epcis", "ngsi", "cloudevents", "gbfs", "gtfs-rt", "gateway",
 ]  # fmt: skip
 """The formats that a gateway may speak, as configuration, interface and command line call them."""
 OrganisationId = NewType("OrganisationId", str)

@@ -89,8 +89,8 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
 def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[str, str], Foreign]:
     streams: dict[tuple[str, str], dict[tuple[str, str], Datastream]] = {}
     for d in snapshot.datastreams:
-        if d.origin is not None:
-            streams.setdefault((d.organisation, d.gateway), {})[d.origin.device, d.origin.property] = d
+        named = (d.origin.device, d.origin.property) if d.origin else ("", d.id)
+        streams.setdefault((d.organisation, d.gateway), {})[named] = d
     return {
         (g.organisation, g.id): Foreign(g.format, g.zone, streams.get((g.organisation, g.id), {}))
         for g in snapshot.gateways

@@ -19,6 +19,7 @@ from gateways import (
     lorawan,
     ngsi,
     opensensemap,
+    relayed,
     rfid_readers,
     senml,
     sensor_community,
@@ -53,6 +54,7 @@ READERS: dict[FormatName, Callable[[Custom], Read]] = {
     "cloudevents": cloudevents.reader,
     "gbfs": gbfs.reader,
     "gtfs-rt": gtfs_rt.reader,
+    "gateway": relayed.reader,
 }
 
 

@@ -4,7 +4,8 @@
     {"device": …, "epc": urn:epc:…, "time": RFC 3339, "read_point"?, "antenna"?, "rssi"?}
     {"device": …, "about": {"name"?, "model"?, "location"?: [longitude, latitude]}}
 
-Both directions stand here, so that they are one format. It goes to the topic `~readings` of any gateway, whatever format that one has.
+Both directions stand here, so that they are one format. It goes to the gateway's topic `~readings`; what goes to another of its topics is
+Mitoyen's own JSON, of the datastream that is called so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from broker.entry import Refusal
 from broker.errors import Malformed
 from broker.points import Value
 from broker.reading import About, Custom, Reading, TagRead, Understood
-from gateways import epc, foreign
+from gateways import canonical, epc, foreign
 from gateways.foreign import Item, Read
 
 TOPIC = "~readings"
@@ -63,8 +64,12 @@ def record(item: Relayed) -> bytes:
     )
 
 
-def reader(_: Custom) -> Read:
-    def read(_topic: str, payload: bytes, _arrived: int) -> Understood:
+def reader(custom: Custom) -> Read:
+    own = canonical.reader(custom)
+
+    def read(topic: str, payload: bytes, arrived: int) -> Understood:
+        if topic not in (TOPIC, ""):
+            return own(topic, payload, arrived)
         about: list[About] = []
         items: list[Item] = []
         for index, found in enumerate(foreign.records(foreign.parse(payload), "a pack")):
@@ -93,6 +98,6 @@ def _item(found: object) -> Relayed:
     if record.epc is not None:
         tag = epc.canonical(record.epc)
         return TagRead(record.device, tag, time, record.read_point, record.antenna, record.rssi)
-    if record.property is None or record.value is None:
+    if not record.property or record.value is None:
         raise Malformed("a record: expected property and value, epc, or about")
     return Reading(record.device, record.property, record.value, time, record.unit, record.unit_known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -27,7 +28,6 @@ from broker.settings import PictureSettings, Settings
 from broker.vision.level import LevelName
 from broker.vision.redact import Order
 from gateways import formats, show
-from gateways.agent import agent as gateway_agent
 from gateways.agent import configuration as gateway_configuration
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
@@ -140,23 +140,23 @@ def gateway(
 
     Runs until SIGTERM, or until all sources have ended and everything has its receipt.
     """
-    configure()
+    if not check:
+        options = ["--json"] if as_json else []
+        own = [sys.executable, "-m", "mitoyen.gateway", str(file), *options]
+        os.execv(sys.executable, own)  # noqa: S606 - itself, with less loaded
     try:
         configuration = gateway_configuration.load(file)
-        if check:
-            login = gateway_configuration.login(configuration.broker)
-            found: dict[str, object] = {
-                "gateway": f"{login.organisation}/{login.gateway}",
-                "broker": f"{login.host}:{login.port}",
-                "sources": {source.name: source.kind for source in configuration.sources},
-            }
-        else:
-            found = asdict(asyncio.run(gateway_agent.run(configuration)))
+        login = gateway_configuration.login(configuration.broker)
     except MitoyenError as error:
         raise _failed(error) from error
+    found: dict[str, object] = {
+        "gateway": f"{login.organisation}/{login.gateway}",
+        "broker": f"{login.host}:{login.port}",
+        "sources": {source.name: source.kind for source in configuration.sources},
+    }
     if as_json:
         typer.echo(json.dumps(found))
-    elif check:
+    else:
         typer.echo(f"{file} holds: {', '.join(f'{name}: {value}' for name, value in found.items())}")
 
 

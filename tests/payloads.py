@@ -403,6 +403,17 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
             ).SerializeToString(),
         ),
     ],
+    "gateway": [
+        (
+            "~readings",
+            text([
+                {"device": "cellar", "about": {"name": "Cellar", "model": "BME280", "location": [4.835, 45.767]}},
+                {"device": "cellar", "property": "temperature", "time": "2026-11-22T20:00:00.25Z", "value": 12.5, "unit": "Cel"},
+                {"device": "gate", "epc": "urn:epc:id:sgtin:0614141.812345.6656", "time": "2026-11-22T20:00:00Z", "antenna": 1},
+            ]),
+        ),
+        ("pm25", text({"time": "2026-11-22T20:00:00Z", "value": 12.5})),
+    ],
 }  # fmt: skip
 
 REFUSED: Mapping[str, Sequence[tuple[str, bytes, str]]] = {
@@ -454,5 +465,10 @@ REFUSED: Mapping[str, Sequence[tuple[str, bytes, str]]] = {
         ("", text({"last_updated": 1795377600, "data": {"stations": [{"num_bikes_available": 1}]}}), "station_id"),
     ],
     "gtfs-rt": [("", b"\xff\xff", "no protobuf"), ("", b"", "gtfs_realtime_version")],
+    "gateway": [
+        ("~readings", text([{"device": "cellar", "property": "temperature", "value": 12.5}]), "expected a time"),
+        ("~readings", text({"device": "cellar", "time": "2026-11-22T20:00:00Z"}), "expected property and value, epc, or about"),
+        ("pm25", text({"valu": 1}), "unknown field"),
+    ],
 }  # fmt: skip
 """What is refused: (topic, payload, a word of `docs/formats.md` for it, or that and a word of the reason)."""

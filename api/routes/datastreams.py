@@ -28,7 +28,7 @@ def register_datastream(body: forms.NewDatastream, caller: OfOrganisation, with_
     datastream = Datastream(
         organisation=OrganisationId(caller.id),
         id=body.id or keys.new_id("datastream"),
-        place=_place(body.location),
+        place=place(body.location),
         personal_data=personal,
         asset_prefixes=tuple(body.asset_prefixes),
         origin=_origin(body.origin),
@@ -36,19 +36,19 @@ def register_datastream(body: forms.NewDatastream, caller: OfOrganisation, with_
     )
     with_.registry.add_datastream(datastream, time.time_ns())
     with_.changed()
-    return _shown(datastream)
+    return shown(datastream)
 
 
 @router.get("")
 def list_datastreams(whose: Whose, with_: With, paged: Paged) -> list[forms.DatastreamShown]:
     """Your own datastreams."""
-    return [_shown(one) for one in paged.cut(with_.registry.datastreams(whose, paged.page), lambda one: one.id)]
+    return [shown(one) for one in paged.cut(with_.registry.datastreams(whose, paged.page), lambda one: one.id)]
 
 
 @router.get("/{datastream}")
 def show_datastream(datastream: forms.ADatastream, whose: Whose, with_: With) -> forms.DatastreamShown:
     """One of your datastreams."""
-    return _shown(with_.registry.datastream(whose, datastream))
+    return shown(with_.registry.datastream(whose, datastream))
 
 
 @router.patch("/{datastream}")
@@ -58,14 +58,14 @@ def change_datastream(
     """Describe it anew; what is left out stays. Kind and unit can't change: what is stored would come to mean something else."""
     given = body.given()
     if "location" in given:
-        given["place"] = _place(body.location)
+        given["place"] = place(body.location)
         del given["location"]
     if "origin" in given:
         given["origin"] = _origin(body.origin)
     changed = dataclasses.replace(with_.registry.datastream(caller.id, datastream), **given)
     with_.registry.save_datastream(changed)
     with_.changed()
-    return _shown(changed)
+    return shown(changed)
 
 
 @router.delete("/{datastream}", status_code=204)
@@ -75,7 +75,7 @@ def remove_datastream(datastream: forms.ADatastream, caller: OfOrganisation, wit
     with_.changed()
 
 
-def _place(location: forms.GeoPoint | None) -> Place | None:
+def place(location: forms.GeoPoint | None) -> Place | None:
     place = Place(*location.coordinates[:2]) if location else None
     if place is not None and not (abs(place.longitude) <= 180 and abs(place.latitude) <= 90):  # noqa: PLR2004 - degrees
         raise Refused("no_such_place", "location: expected longitude, latitude in degrees (RFC 7946)")
@@ -86,7 +86,7 @@ def _origin(origin: forms.Origin | None) -> Origin | None:
     return Origin(**origin.model_dump()) if origin else None
 
 
-def _shown(datastream: Datastream) -> forms.DatastreamShown:
+def shown(datastream: Datastream) -> forms.DatastreamShown:
     return forms.DatastreamShown(
         id=datastream.id,
         organisation=datastream.organisation,

@@ -9,9 +9,10 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query
 
-from api import forms, hardware
+from api import adoption, forms, hardware
 from api.login import gateway_login
 from api.paging import Paged
+from api.routes import datastreams
 from api.services import OfOrganisation, Services, Whose, With
 from broker import keys, times
 from broker.control import Gateways, Refusals, Suggested
@@ -102,6 +103,27 @@ def list_suggestions(gateway: forms.AGateway, whose: Whose, with_: With) -> list
     with_.registry.gateway(whose, gateway)
     found = msgspec.json.decode(with_.control.call(Suggested(whose, gateway)), type=list[Suggestion])
     return [_suggested(one) for one in found]
+
+
+@router.post("/{gateway}/adopt", status_code=201)
+def adopt_device(
+    gateway: forms.AGateway, body: hardware.Adoption, caller: OfOrganisation, with_: With
+) -> list[forms.DatastreamShown]:
+    """Make datastreams of what a device says, all of it or the properties that you name, as it was understood."""
+    with_.registry.gateway(caller.id, gateway)
+    suggested = msgspec.json.decode(with_.control.call(Suggested(caller.id, gateway)), type=list[Suggestion])
+    taken, made = with_.registry.datastream_ids(caller.id), []
+    for one in adoption.chosen(suggested, body.device, body.properties):
+        new = adoption.datastream(
+            one, caller.id, gateway, taken,
+            place=datastreams.place(body.location), theme=body.theme,
+            personal_data=body.personal_data, asset_prefixes=body.asset_prefixes,
+        )  # fmt: skip
+        taken.add(new.id)
+        made.append(new)
+    with_.registry.add_datastreams(made, time.time_ns())
+    with_.changed()
+    return [datastreams.shown(one) for one in made]
 
 
 def _suggested(one: Suggestion) -> hardware.SuggestionShown:

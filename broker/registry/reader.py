@@ -95,6 +95,12 @@ class RegistryReader:
             found = reading.datastreams(c, own.where(t.datastreams.c.id == datastream))
         return _one(found, f"datastream {datastream} of {organisation}")
 
+    def datastream_ids(self, organisation: str) -> set[str]:
+        """Of all that it has or ever had: none is given again."""
+        with self._database.reading() as c:
+            own = select(t.datastreams.c.id).where(t.datastreams.c.organisation == organisation)
+            return set(c.execute(own).scalars())
+
     def applications(self, organisation: str, page: Page = WHOLE) -> list[Application]:
         with self._database.reading() as c:
             own = living(t.applications).where(t.applications.c.organisation == organisation)

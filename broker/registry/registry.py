@@ -138,10 +138,17 @@ class Registry(ConsentBook):
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
         """Raises Conflict, also if another has its origin, and NotFound if the organisation has no such gateway."""
-        self.gateway(datastream.organisation, datastream.gateway)
-        with self._database.changing() as c, _unique(f"datastream {datastream.id}"):
-            _alone_of(c, datastream)
-            _add(c, t.datastreams, **_facts(datastream), created=now)
+        self.add_datastreams([datastream], now)
+
+    def add_datastreams(self, datastreams: Sequence[Datastream], now: int) -> None:
+        """All of them or none. Raises the same."""
+        for organisation, gateway in {(d.organisation, d.gateway) for d in datastreams}:
+            self.gateway(organisation, gateway)
+        with self._database.changing() as c:
+            for datastream in datastreams:
+                with _unique(f"datastream {datastream.id}"):
+                    _alone_of(c, datastream)
+                    _add(c, t.datastreams, **_facts(datastream), created=now)
 
     def save_datastream(self, datastream: Datastream) -> None:
         """Change it. Raises NotFound, and Conflict if another has its origin."""

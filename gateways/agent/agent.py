@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields
 
 import structlog
 
+from broker.privacy.keys import PseudonymKeys
 from gateways.agent import configuration as conf
+from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link, Login
 from gateways.agent.outbox import Outbox
@@ -36,6 +38,8 @@ class Summary:
     """Retained before we listened, without a time."""
     missed: int = 0
     """Messages that came faster than the disk takes them, from a source that holds nothing."""
+    withheld: int = 0
+    """By privacy at the edge: too late to be given a name."""
     pending: int = 0
 
 
@@ -63,12 +67,16 @@ async def run(configuration: conf.Configuration) -> Summary:
 
 async def _work(configuration: conf.Configuration, login: Login, outbox: Outbox, intake: Intake, link: Link) -> None:
     made = [(source, make(source, login)) for source in configuration.sources]
+    beside = configuration.outbox.path.with_name
+    keys = PseudonymKeys(beside("pseudonyms.sealed"), beside("pseudonyms.key"))
     async with asyncio.TaskGroup() as group:
         sending = group.create_task(link.run(), name="link")
         async with asyncio.TaskGroup() as sources:
             for source, adapter in made:
                 format_ = source.reader() if isinstance(source, conf.InFormat) else None
-                taking = Taking(source.name, Understanding(format_), intake, link, datastream=source.datastream)
+                edge = Edge(source.name, source.edge, keys) if source.edge is not None else None
+                understanding = Understanding(format_)
+                taking = Taking(source.name, understanding, intake, link, datastream=source.datastream, edge=edge)
                 sources.create_task(adapter.run(taking, outbox.places(source.name)), name=f"source {source.name}")
         await link.emptied()
         sending.cancel()

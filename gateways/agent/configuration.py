@@ -24,8 +24,10 @@ from pydantic import (
     model_validator,
 )
 
+from broker import times
 from broker.errors import Malformed
 from broker.model import FormatName
+from broker.privacy.profile import Pseudonymise
 from broker.reading import Custom, Format
 from broker.settings import Address, Duration
 from gateways import formats
@@ -89,6 +91,19 @@ class SourceOf(Strict):
     """What all sources have."""
 
     name: Id
+    edge: Pseudonymise | None = Field(
+        None, description="what is done before anything leaves: {op: pseudonymise, rotate: P1D}"
+    )
+
+    @field_validator("edge")
+    @classmethod
+    def _rotation(cls, value: Pseudonymise | None) -> Pseudonymise | None:
+        if value is not None:
+            try:
+                times.parse_duration(value.rotate)
+            except Malformed as error:
+                raise ValueError(str(error)) from error
+        return value
 
 
 class InFormat(SourceOf):

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 IN_FLIGHT = 16  # messages without a receipt: 16,000 records at most, and 4 MB
 ANSWER_S = 10.0  # a receipt takes milliseconds, or some seconds of a broker that restarts
+KEPT_REASONS = 1_000
 GOODBYE_S = 2.0  # whoever stops it should not wait for a broker that is away
 
 
@@ -76,6 +77,8 @@ class Link:
         self._waiting: dict[bytes, tuple[Message, float]] = {}
         """By correlation data, when each was sent, in the order of the outbox."""
         self._settled = asyncio.Event()
+        self._rejections: set[str] = set()
+        """Reasons that were logged: each once, for a device that is not adopted speaks on."""
         self._client: aiomqtt.Client | None = None
 
     async def frame(self, datastream: str, jpeg: bytes) -> bool:
@@ -148,8 +151,10 @@ class Link:
                 self._settled.set()
 
     def _settle(self, message: Message, receipt: _Receipt) -> None:
-        for reason in sorted({refused.reason for refused in receipt.rejected}):
+        for reason in sorted({refused.reason for refused in receipt.rejected} - self._rejections):
             log.warning("records_rejected", topic=message.topic, reason=reason)
+            if len(self._rejections) < KEPT_REASONS:
+                self._rejections.add(reason)
         self._outbox.settle(message, stored=receipt.stored, rejected=len(receipt.rejected))
 
     async def _send(self, client: aiomqtt.Client) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from broker.reading import About, Answer, TagRead, Understood
 from gateways import relayed
+from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link
 from gateways.agent.parcel import parcels
@@ -23,9 +24,16 @@ class Taking:
     """`datastream`: the one that all of it is of; None where the broker is to find out by device and property."""
 
     def __init__(
-        self, name: str, understanding: Understanding, intake: Intake, link: Link, *, datastream: str | None
+        self,
+        name: str,
+        understanding: Understanding,
+        intake: Intake,
+        link: Link,
+        *,
+        datastream: str | None,
+        edge: Edge | None = None,
     ) -> None:
-        self._name, self._understanding, self._datastream = name, understanding, datastream
+        self._name, self._understanding, self._datastream, self._edge = name, understanding, datastream, edge
         self._intake, self._link = intake, link
 
     async def messages(
@@ -48,12 +56,18 @@ class Taking:
             await self._intake.keep([], counts={"missed": 1})
 
     async def _keep(self, read: Sequence[Read], places: Mapping[str, str], missed: int) -> None:
+        withheld = 0
+        if self._edge is not None:
+            now, before = time.time_ns(), sum(len(one.items) for one in read)
+            read = [one._replace(items=self._edge.passed(one.items, now)) for one in read]
+            withheld = before - sum(len(one.items) for one in read)
         records = [record for one in read for record in self._records(one)]
         made, too_large = parcels(self._datastream or relayed.TOPIC, records)
         counts = Counter(
             unreadable=sum(len(one.refused) for one in read) + too_large,
             undated=sum(one.undated for one in read),
             missed=missed,
+            withheld=withheld,
         )
         await self._intake.keep(made, places, counts)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from broker.errors import Malformed
-from gateways.agent.configuration import Configuration, load, login
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from gateways.agent.configuration import AnySource, Configuration, load, login
 
 FILE = "{kind: file, name: log, path: sensor.log, datastream: pm25}"
 LOGIN = {
@@ -63,6 +61,12 @@ def test_what_is_wrong_is_said_where_it_is(tmp_path: Path, text: str, said: str)
     with pytest.raises(Malformed, match=r"gateway\.yaml") as raised:
         read(tmp_path, text)
     assert said in str(raised.value)
+
+
+def test_the_documents_example_holds_and_has_every_kind_of_source() -> None:
+    found = load(Path(__file__).parents[2] / "docs" / "gateway.yaml")
+    kinds = {get_args(source.model_fields["kind"].annotation)[0] for source in get_args(AnySource)}
+    assert {source.kind for source in found.sources} == kinds
 
 
 def test_the_login_is_what_the_broker_answered(tmp_path: Path) -> None:

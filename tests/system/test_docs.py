@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitoyen]:
 def follow(typed: list[str], folder: Path, **variables: str) -> str:
     """What the shell printed. Raises AssertionError with what went wrong."""
     shell = ["bash", "-euo", "pipefail", "-c", "\n".join(typed)]
-    told = {"PATH": os.environ["PATH"], **variables}
+    told = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **variables}
     done = subprocess.run(shell, cwd=folder, env=told, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

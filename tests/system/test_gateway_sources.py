@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections import Counter
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from llrpkit.emulator import EmulatedTag, LLRPEmulator
 
 from gateways.epc import of_bytes
 from tests.gatewayprocess import GatewayProcess
+from tests.othersides import emulated, secret
 from tests.owners import new_owner, new_reader
 from tests.publisher import Device
 from tests.servers import TLS, Mitoyen, Mosquitto, free_ports
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 
 def timed(number: int) -> str:
     return json.dumps({"time": f"2026-01-01T00:00:{number:02}Z", "value": number})
-
-
-def secret(folder: Path, said: str) -> str:
-    (folder / "token").touch(mode=0o600)
-    (folder / "token").write_text(said)
-    return "token"
 
 
 def wired(broker: Mitoyen, name: str, *operators: dict[str, Any], **more: Any) -> tuple[Any, Any, Any]:
@@ -139,29 +132,6 @@ def test_what_is_pushed_with_the_token_is_kept_before_it_is_answered(mitoyen: Mi
     with GatewayProcess(tmp_path, owner.mqtt, source):
         mitoyen.await_that(lambda: len(reader.history(release["id"])) == 2, "not both arrived")
     assert [one["value"] for one in reader.history(release["id"])] == [1, 2]
-
-
-@contextmanager
-def emulated(tags: list[bytes]) -> Iterator[int]:
-    """An LLRP reader that sees these tags, by TCP; its port."""
-    started: list[int] = []
-    ready, end = threading.Event(), threading.Event()
-
-    async def stand() -> None:
-        seen = [EmulatedTag(tag, antennas=(1 + place % 2,)) for place, tag in enumerate(tags)]
-        async with LLRPEmulator(tags=seen, reads_per_sec=200) as reader:
-            started.append(reader.port)
-            ready.set()
-            await asyncio.to_thread(end.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(stand()))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield started[0]
-    finally:
-        end.set()
-        thread.join()
 
 
 def _seen(application: Subscriber) -> set[str]:

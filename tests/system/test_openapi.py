@@ -29,6 +29,8 @@ AFTER = [
 """The order in which things are made and ended; all other calls come between."""
 BY_OPERATOR = ("post organisations", "put organisations", "delete organisations", "get /metrics", "delete ledger")
 BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live")
+ADOPT, CELLAR = "post gateways/{gateway}/adopt", "cellar"
+"""What is adopted is not the gateway's that all other examples are about."""
 STREAMS = ("get releases/{release}/live", "get live")
 
 
@@ -91,6 +93,23 @@ class Example:
             self.code = answer.json()["code"]
         elif call.name == "post gateways":
             self.mqtt = answer.json()["mqtt"]
+        elif call.name == ADOPT:
+            for made in answer.json():
+                self.broker.call(self.keys["organisation"], "DELETE", f"datastreams/{made['id']}")
+            self.broker.call(self.keys["organisation"], "DELETE", f"gateways/{CELLAR}")
+
+    def have_something_to_adopt(self) -> None:
+        """A gateway of a device that says what nobody made a datastream of."""
+        body = {"id": CELLAR, "format": "tasmota"}
+        login = self.broker.call(self.keys["organisation"], "POST", "gateways", body)["mqtt"]
+        with Device(login) as device:
+            said = {"Time": "2026-11-23T08:00:00", "BME280": {"Temperature": 12.5}, "TempUnit": "C"}
+            device.publish("", [json.dumps(said)], topic=login["topic"].replace("{topic}", "tele/cellar/SENSOR"))
+            device.await_answers(1)
+        suggestions = f"gateways/{CELLAR}/suggestions"
+        self.broker.await_that(
+            lambda: bool(self.broker.call(self.keys["organisation"], "GET", suggestions)), "nothing is suggested"
+        )
 
     def ask(self) -> None:
         """Request an agreement, now that the terms want it to be decided on."""
@@ -100,7 +119,8 @@ class Example:
     def _made_up(self, call: Call) -> dict[str, str]:
         """Ids that nobody knows before."""
         of = self.request if call.path.endswith("/decision") else self.agreement
-        return {"agreement": of, "notice": f"{self.agreement}-revoked", "key": self.made_key}
+        made_up = {"agreement": of, "notice": f"{self.agreement}-revoked", "key": self.made_key}
+        return {**made_up, "gateway": CELLAR} if call.name == ADOPT else made_up
 
     def _key(self, call: Call) -> str | None:
         if "security" not in call.described:
@@ -142,4 +162,5 @@ def test_every_example_of_the_description_is_accepted_by_the_broker(example: Exa
                 device.publish("pm25-roof-1", [json.dumps(record)])
                 device.await_answers(1)
             example.broker.await_metric("mitoyen_records_released_total", lambda released: released > 0)
+            example.have_something_to_adopt()
     assert sent > len(example.calls())
