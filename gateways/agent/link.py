@@ -7,6 +7,7 @@ again. It goes through aiomqtt rather than the broker's own codec, since it must
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 import time
@@ -136,7 +137,8 @@ class Link:
                 group.create_task(self._receive(client), name="receipts")
                 group.create_task(self._send(client), name="outbox")
         except asyncio.CancelledError:
-            await client.publish(f"{self._login.prefix}~", b"offline", qos=1, timeout=GOODBYE_S)
+            with contextlib.suppress(aiomqtt.MqttError):  # then its last will says it
+                await client.publish(f"{self._login.prefix}~", b"offline", qos=1, timeout=GOODBYE_S)
             raise
         finally:
             self._client = None
