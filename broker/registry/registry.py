@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from broker import times
 from broker.combination import check_together
-from broker.errors import Conflict, NotFound
+from broker.errors import Conflict
 from broker.licence import Terms
 from broker.model import (
     Agreement,
@@ -34,6 +32,7 @@ from broker.registry.accounts import Accounts
 from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.record import PublicRecord, record
+from broker.registry.writing import add, change, end, none_left, unique
 
 NOTICE_STANDS = 30 * times.DAY
 
@@ -70,8 +69,8 @@ class Registry(ConsentBook):
 
     def add_organisation(self, organisation: Organisation, key: str, now: int) -> None:
         """Raises Conflict."""
-        with self._database.changing() as c, _unique(f"organisation {organisation.id}"):
-            _add(c, t.organisations, **asdict(organisation), created=now)
+        with self._database.changing() as c, unique(f"organisation {organisation.id}"):
+            add(c, t.organisations, **asdict(organisation), created=now)
             first_key(c, Caller("organisation", organisation.id), key, now)
             record(c, now, "organisation_registered", organisation=organisation.id, name=organisation.name)
 
@@ -79,7 +78,7 @@ class Registry(ConsentBook):
         """Change how it is described; on the record if the operator does. Raises NotFound."""
         facts = {"name": organisation.name, "contact": organisation.contact, "homepage": organisation.homepage}
         with self._database.changing() as c:
-            _change(c, t.organisations, [t.organisations.c.id == organisation.id], facts)
+            change(c, t.organisations, [t.organisations.c.id == organisation.id], facts)
             if by.role == "operator":
                 record(
                     c, now, "organisation_described", organisation=organisation.id, by=by.role, name=organisation.name
@@ -93,7 +92,7 @@ class Registry(ConsentBook):
         with self._database.changing() as c:
             if c.execute(select(t.organisations.c.id).where(whose, as_it_is)).first():
                 raise Conflict(f"organisation {organisation} is {'suspended already' if reason else 'not suspended'}")
-            _change(c, t.organisations, [whose], {"suspended": reason})
+            change(c, t.organisations, [whose], {"suspended": reason})
             event = "organisation_suspended" if reason is not None else "organisation_resumed"
             record(c, now, event, organisation=organisation, **({"reason": reason} if reason is not None else {}))
 
@@ -101,8 +100,8 @@ class Registry(ConsentBook):
         """Forget its contact and its key. Raises NotFound, and Conflict while it still has anything."""
         with self._database.changing() as c:
             for table, what in ((t.gateways, "gateways"), (t.applications, "applications"), (t.offers, "offers")):
-                _none_left(c, table, table.c.organisation == organisation, f"organisation {organisation} has {what}")
-            _end(c, t.organisations, [t.organisations.c.id == organisation], now, contact=None)
+                none_left(c, table, table.c.organisation == organisation, f"organisation {organisation} has {what}")
+            end(c, t.organisations, [t.organisations.c.id == organisation], now, contact=None)
             forget_keys(c, Caller("organisation", organisation))
             record(c, now, "organisation_removed", organisation=organisation, by=by.role)
 
@@ -112,8 +111,8 @@ class Registry(ConsentBook):
         """Raises Conflict."""
         facts = asdict(gateway)
         del facts["accounts"]
-        with self._database.changing() as c, _unique(f"gateway {gateway.id}"):
-            _add(c, t.gateways, **facts, created=now)
+        with self._database.changing() as c, unique(f"gateway {gateway.id}"):
+            add(c, t.gateways, **facts, created=now)
             for account in gateway.accounts:
                 add_login(c, gateway.role, account)
 
@@ -126,14 +125,14 @@ class Registry(ConsentBook):
     def save_gateway(self, gateway: Gateway) -> None:
         """Change how it is described. Raises NotFound."""
         with self._database.changing() as c:
-            _change(c, t.gateways, _gateway(gateway.organisation, gateway.id), {"name": gateway.name})
+            change(c, t.gateways, _gateway(gateway.organisation, gateway.id), {"name": gateway.name})
 
     def end_gateway(self, gateway: Gateway, now: int) -> None:
         """Raises NotFound, and Conflict while it has datastreams."""
         own = (t.datastreams.c.organisation == gateway.organisation) & (t.datastreams.c.gateway == gateway.id)
         with self._database.changing() as c:
-            _none_left(c, t.datastreams, own, f"gateway {gateway.id} has datastreams")
-            _end(c, t.gateways, _gateway(gateway.organisation, gateway.id), now)
+            none_left(c, t.datastreams, own, f"gateway {gateway.id} has datastreams")
+            end(c, t.gateways, _gateway(gateway.organisation, gateway.id), now)
             forget_logins(c, gateway.role)
 
     def add_datastream(self, datastream: Datastream, now: int) -> None:
@@ -146,16 +145,16 @@ class Registry(ConsentBook):
             self.gateway(organisation, gateway)
         with self._database.changing() as c:
             for datastream in datastreams:
-                with _unique(f"datastream {datastream.id}"):
+                with unique(f"datastream {datastream.id}"):
                     _alone_of(c, datastream)
-                    _add(c, t.datastreams, **_facts(datastream), created=now)
+                    add(c, t.datastreams, **_facts(datastream), created=now)
 
     def save_datastream(self, datastream: Datastream) -> None:
         """Change it. Raises NotFound, and Conflict if another has its origin."""
         with self._database.changing() as c:
             _alone_of(c, datastream)
             which = _datastream(datastream.organisation, datastream.id)
-            _change(c, t.datastreams, which, _facts(datastream))
+            change(c, t.datastreams, which, _facts(datastream))
 
     def end_datastream(self, organisation: str, datastream: str, now: int) -> None:
         """Raises NotFound, and Conflict while an offer has it."""
@@ -172,7 +171,7 @@ class Registry(ConsentBook):
             in_offer = c.execute(offered).first()
             if in_offer:
                 raise Conflict(f"datastream {datastream} is in the offer {in_offer.id}: withdraw that first")
-            _end(c, t.datastreams, _datastream(organisation, datastream), now)
+            end(c, t.datastreams, _datastream(organisation, datastream), now)
 
     # --- applications, offers and agreements
 
@@ -180,8 +179,8 @@ class Registry(ConsentBook):
         """Raises Conflict."""
         facts = asdict(application)
         del facts["accounts"]
-        with self._database.changing() as c, _unique(f"application {application.id}"):
-            _add(c, t.applications, **facts, created=now)
+        with self._database.changing() as c, unique(f"application {application.id}"):
+            add(c, t.applications, **facts, created=now)
             for account in application.accounts:
                 add_login(c, application.role, account)
             first_key(c, Caller("application", application.id), key, now)
@@ -196,12 +195,12 @@ class Registry(ConsentBook):
     def save_application(self, application: Application) -> None:
         """Change how it is described. Raises NotFound."""
         with self._database.changing() as c:
-            _change(c, t.applications, [t.applications.c.id == application.id], {"name": application.name})
+            change(c, t.applications, [t.applications.c.id == application.id], {"name": application.name})
 
     def end_application(self, application: Application, by: Caller, now: int) -> None:
         """End it with its agreements, its keys and its logins. Raises NotFound."""
         with self._database.changing() as c:
-            _end(c, t.applications, [t.applications.c.id == application.id], now)
+            end(c, t.applications, [t.applications.c.id == application.id], now)
             forget_keys(c, Caller("application", application.id))
             forget_logins(c, application.role)
             _end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
@@ -211,10 +210,10 @@ class Registry(ConsentBook):
         standing = select(t.offers.c.id).where(
             t.offers.c.ended.is_(None), t.offers.c.organisation == offer.organisation
         )
-        with self._database.changing() as c, _unique(f"offer {offer.id}"):
+        with self._database.changing() as c, unique(f"offer {offer.id}"):
             check_together(offer, reading.offers(c, standing))
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
-            _add(
+            add(
                 c,
                 t.offers,
                 id=offer.id,
@@ -226,7 +225,7 @@ class Registry(ConsentBook):
             _add_terms(c, offer.id, offer.version, offer.terms, offer.created)
             before = c.execute(select(func.max(t.releases.c.number))).scalar() or 0
             for place, release in enumerate(offer.releases):
-                _add(
+                add(
                     c,
                     t.releases,
                     id=release.id,
@@ -251,8 +250,8 @@ class Registry(ConsentBook):
     def change_terms(self, offer: Offer, terms: Terms, now: int) -> Offer:
         """Give an offer another version of its terms; agreements keep theirs. Raises NotFound, and Conflict if it changed meanwhile."""
         version = offer.version + 1
-        with self._database.changing() as c, _unique(f"version {version} of offer {offer.id}"):
-            _change(c, t.offers, [t.offers.c.id == offer.id], {"version": version})
+        with self._database.changing() as c, unique(f"version {version} of offer {offer.id}"):
+            change(c, t.offers, [t.offers.c.id == offer.id], {"version": version})
             _add_terms(c, offer.id, version, terms, now)
             record(c, now, "offer_changed", offer=offer.id, version=version, **_stated(terms))
             for agreement in reading.agreements(c, t.agreements.c.offer == offer.id, t.agreements.c.state == "active"):
@@ -272,7 +271,7 @@ class Registry(ConsentBook):
                 return known
             facts = asdict(agreement)
             del facts["holder"], facts["suspended"], facts["terms"]
-            _add(c, t.agreements, **facts)
+            add(c, t.agreements, **facts)
             record(
                 c,
                 agreement.created,
@@ -346,7 +345,7 @@ class Registry(ConsentBook):
     def end_notice(self, notice: str, now: int) -> None:
         """Take one down. Raises NotFound."""
         with self._database.changing() as c:
-            _end(c, t.notices, [t.notices.c.id == notice], now)
+            end(c, t.notices, [t.notices.c.id == notice], now)
 
     def revoke_agreement(self, agreement: AgreementId, by: Caller, reason: str, now: int) -> bool:
         """End an agreement; whether it was still active."""
@@ -356,14 +355,14 @@ class Registry(ConsentBook):
     def withdraw_offer(self, offer: str, by: Caller, reason: str, now: int) -> None:
         """End an offer with its agreements. Raises NotFound."""
         with self._database.changing() as c:
-            _end(c, t.offers, [t.offers.c.id == offer], now)
+            end(c, t.offers, [t.offers.c.id == offer], now)
             record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
             _end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
 
 
 def _add_terms(connection: Connection, offer: str, version: int, terms: Terms, now: int) -> None:
     written = reading.TERMS.dump_python(terms, mode="json")
-    _add(connection, t.offer_versions, offer=offer, version=version, terms=written, created=now)
+    add(connection, t.offer_versions, offer=offer, version=version, terms=written, created=now)
 
 
 def _stated(terms: Terms) -> dict[str, object]:
@@ -386,7 +385,7 @@ def _notify(
     name: str | None = None,
     reason: str | None = None,
 ) -> None:
-    _add(
+    add(
         connection,
         t.notices,
         id=name or f"{agreement.id}-{event}",
@@ -435,23 +434,6 @@ def _datastream(organisation: str, datastream: str) -> list[ColumnElement[bool]]
     return [t.datastreams.c.organisation == organisation, t.datastreams.c.id == datastream]
 
 
-def _change(
-    connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], facts: Mapping[str, object]
-) -> None:
-    found = connection.execute(update(table).where(*which, table.c.ended.is_(None)).values(**facts))
-    if not found.rowcount:
-        raise NotFound(f"there is no such {table.name[:-1]}")
-
-
-def _end(connection: Connection, table: Table, which: Sequence[ColumnElement[bool]], now: int, **facts: object) -> None:
-    _change(connection, table, which, {"ended": now, **facts})
-
-
-def _none_left(connection: Connection, table: Table, which: ColumnElement[bool], otherwise: str) -> None:
-    if connection.execute(select(exists().where(which, table.c.ended.is_(None)))).scalar():
-        raise Conflict(f"{otherwise}: remove them first")
-
-
 def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Caller, reason: str, now: int) -> int:
     """End those that are active, each on the record; how many there were."""
     active = which & t.agreements.c.state.in_(["active", "requested"])
@@ -462,15 +444,3 @@ def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Call
         if by != Caller("application", agreement.application):
             _notify(connection, agreement, "revoked", now, reason=reason)
     return len(ending)
-
-
-def _add(connection: Connection, table: Table, **values: object) -> None:
-    connection.execute(insert(table).values(**values))
-
-
-@contextmanager
-def _unique(what: str) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise Conflict(f"there is already a {what}") from error
