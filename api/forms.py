@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from broker import times
 from broker.errors import Malformed
-from broker.model import Scope
+from broker.model import NoticeEvent, Scope
 from broker.place import Place
 from broker.privacy.profile import Profile
 
@@ -320,8 +320,8 @@ class AgreementShown(BaseModel):
     offer: str
     application: str
     purpose: str
-    state: Literal["requested", "active", "refused", "revoked", "expired"]
-    reason: str | None = Field(description="Why it ended, or the criterion by which it was refused.")
+    state: Literal["requested", "active", "suspended", "refused", "revoked", "expired"]
+    reason: str | None = Field(description="Why it ended or is suspended, or the criterion by which it was refused.")
     version: int = Field(description="Of the terms that were agreed to; the offer may have newer ones.")
     terms: dict[str, Any]
     releases: list[ReleaseGranted]
@@ -345,7 +345,7 @@ class Renewal(Form):
 
 class NoticeShown(BaseModel):
     id: str
-    event: Literal["accepted", "refused", "revoked", "expiring", "expired", "terms_changed"]
+    event: NoticeEvent
     agreement: str
     offer: str
     time: str

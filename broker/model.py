@@ -155,7 +155,7 @@ class Offer:
         return topics.live(self.organisation, self.id, topics.ANY if self.profile.by_cell else release.datastream.id)
 
 
-AgreementState: TypeAlias = Literal["requested", "active", "refused", "revoked"]
+AgreementState: TypeAlias = Literal["requested", "active", "suspended", "refused", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +172,14 @@ class Agreement:
     """As they were agreed to: the offer's, in its `version` of then."""
     version: int = 1
     reason: str | None = None
-    """Why it ended, or was refused."""
+    """Why it ended, is suspended, or was refused."""
     suspended: bool = False
     """Whether its holder is."""
 
 
-NoticeEvent: TypeAlias = Literal["accepted", "refused", "revoked", "expiring", "expired", "terms_changed"]
+NoticeEvent: TypeAlias = Literal[
+    "accepted", "refused", "suspended", "resumed", "revoked", "expiring", "expired", "terms_changed"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -348,7 +348,7 @@ class _Broker:
             if notice.until <= now:
                 self._registry.end_notice(notice.id, now)
                 changed = True
-        for agreement in (one for of in snapshot.agreements.values() for one in of):
+        for agreement in (*snapshot.paused, *(one for of in snapshot.agreements.values() for one in of)):
             ends = agreement.terms.expires
             if ends is not None and ends - now <= self._settings.notice_before_ns:
                 changed |= self._registry.notify(agreement, "expired" if ends <= now else "expiring", now)

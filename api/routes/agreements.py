@@ -112,11 +112,31 @@ def renew_agreement(
     return _shown(renewed, offer)
 
 
+@router.put("/{agreement}/suspension", status_code=204)
+def suspend_agreement(agreement: forms.AnAgreement, body: forms.Reason, caller: Known, with_: With) -> None:
+    """Stop what it permits for a time, as owner of the offer. When this answers, live and history have stopped."""
+    _suspend(agreement, body.reason, caller, with_)
+
+
+@router.delete("/{agreement}/suspension", status_code=204)
+def resume_agreement(agreement: forms.AnAgreement, caller: Known, with_: With) -> None:
+    """Let it go on as it was agreed to."""
+    _suspend(agreement, None, caller, with_)
+
+
 @router.delete("/{agreement}", status_code=204)
 def end_agreement(agreement: forms.AnAgreement, body: forms.Reason, caller: Known, with_: With) -> None:
     """End an agreement, as either party. When this answers, live and history have stopped."""
     found, _ = party(agreement, caller, with_)
     with_.registry.revoke_agreement(found.id, caller, body.reason, time.time_ns())
+    with_.changed()
+
+
+def _suspend(agreement: str, reason: str | None, caller: Caller, with_: Services) -> None:
+    found, offer = party(agreement, caller, with_)
+    if (caller.role, caller.id) != ("organisation", offer.organisation):
+        raise forbidden("The owner of the offer suspends.")
+    with_.registry.suspend_agreement(found, caller, reason, time.time_ns())
     with_.changed()
 
 
@@ -154,4 +174,4 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
 
 def _over(agreement: Agreement) -> bool:
     expires = agreement.terms.expires
-    return agreement.state == "active" and expires is not None and expires <= time.time_ns()
+    return agreement.state in ("active", "suspended") and expires is not None and expires <= time.time_ns()

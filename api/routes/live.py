@@ -24,7 +24,7 @@ from api.services import Anyone, Services, With, within
 from broker import times, topics
 from broker.access import Permitted
 from broker.errors import Unavailable
-from broker.message import Form, form
+from broker.message import Form, form, notice
 from broker.meter import ANYONE
 from broker.metrics import STREAMS
 from broker.model import Caller, Offer, Release
@@ -110,6 +110,10 @@ class _Stream:
     epoch: int = -1
     ended: str = ""
     """Why the last that was left out is no longer permitted."""
+    noticed: int = -1
+    """The epoch in which notices were looked up last."""
+    told: set[str] = field(default_factory=set)
+    """Notices that were sent."""
 
     def add(self, release: Release, offer: Offer, decision: Permitted) -> None:
         topic = offer.topic(release)
@@ -132,6 +136,16 @@ class _Stream:
         """An event, counted."""
         self.services.note(shown.offer.id, shown.agreement, len(message))
         return _event(message, cursor, shown.release.id if self.several else None)
+
+    def notices(self) -> list[bytes]:
+        """What the application was not told yet of its agreements on these offers."""
+        if self.caller is None or self.caller.role != "application" or self.noticed == self.services.epoch:
+            return []
+        self.noticed = self.services.epoch
+        standing = self.services.registry.notices(self.caller)
+        new = [one for one in standing if one.offer in self.decisions and one.id not in self.told]
+        self.told.update(one.id for one in new)
+        return [b"event: notice\ndata: %s\n\n" % msgspec.json.encode(notice(one)) for one in new]
 
     def stale(self) -> bool:
         now = time.time_ns()
@@ -192,7 +206,10 @@ async def _heard(request: Request, stream: _Stream, listener: Listener, sent: se
             shown = permitted.get(topic) or permitted.get(topics.siblings(topic))
             if shown is not None and cursor not in sent:
                 yield stream.event(shown, message, cursor)
-        if not await _permitted(stream):
+        permitted = await _permitted(stream)
+        for told in await _notices(stream):
+            yield told
+        if not permitted:
             yield b'event: end\ndata: {"reason":"%s"}\n\n' % stream.ended.encode()
             return
         if heard:
@@ -207,6 +224,15 @@ async def _permitted(stream: _Stream) -> dict[str, _Shown]:
     if stream.stale():
         await asyncio.to_thread(stream.decide)
     return stream.shown
+
+
+async def _notices(stream: _Stream) -> list[bytes]:
+    if stream.noticed == stream.services.epoch:
+        return []
+    try:
+        return await asyncio.to_thread(stream.notices)
+    except Unavailable:  # it is looked up again with the next change
+        return []
 
 
 async def _something(stream: _Stream, listener: Listener) -> None:

@@ -67,6 +67,7 @@ def snapshot(connection: Connection) -> Snapshot:
         applications=tuple(applications(connection, living(t.applications))),
         offers={offer.id: offer for offer in every if offer.withdrawn is None},
         agreements=_by_application(agreements(connection, t.agreements.c.state == "active")),
+        paused=tuple(agreements(connection, t.agreements.c.state == "suspended")),
         notices=tuple(notices(connection)),
         suspended=frozenset(
             o.id for o in organisations(connection, living(t.organisations)) if o.suspended is not None

@@ -259,16 +259,20 @@ class Registry(ConsentBook):
         return dataclasses.replace(offer, version=version, terms=terms)
 
     def add_agreement(self, agreement: Agreement) -> Agreement:
-        """Make it (or the request for it), or return the one that these two have already for this purpose."""
+        """Make it (or the request for it), or return the one that these two have already for this purpose. Raises Conflict while one of
+        them is suspended.
+        """
         with self._database.changing() as c:
             same = (
                 t.agreements.c.application == agreement.application,
                 t.agreements.c.offer == agreement.offer,
-                t.agreements.c.state.in_(["active", "requested"]),
-                t.agreements.c.purpose == agreement.purpose,
+                t.agreements.c.state.in_(["active", "requested", "suspended"]),
             )
             for known in reading.agreements(c, *same):
-                return known
+                if known.state == "suspended":
+                    raise Conflict(f"agreement {known.id} on this offer is suspended: {known.reason}")
+                if known.purpose == agreement.purpose:
+                    return known
             facts = asdict(agreement)
             del facts["holder"], facts["suspended"], facts["terms"]
             add(c, t.agreements, **facts)
@@ -330,6 +334,24 @@ class Registry(ConsentBook):
             record(c, now, "agreement_renewed", agreement=agreement.id, offer=offer.id, version=offer.version)
         return dataclasses.replace(agreement, terms=offer.terms, version=offer.version)
 
+    def suspend_agreement(self, agreement: Agreement, by: Caller, reason: str | None, now: int) -> None:
+        """Suspend an active one for a reason, or let it go on (None). Raises Conflict if it is neither."""
+        before, after = ("active", "suspended") if reason is not None else ("suspended", "active")
+        event: NoticeEvent = "suspended" if reason is not None else "resumed"
+        with self._database.changing() as c:
+            suspended = c.execute(
+                update(t.agreements)
+                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == before)
+                .values(state=after, reason=reason)
+            )
+            if not suspended.rowcount:
+                raise Conflict(f"agreement {agreement.id} is {agreement.state}, not {before}")
+            said = {"reason": reason} if reason is not None else {}
+            record(c, now, f"agreement_{event}", agreement=agreement.id, by=by.role, whose=by.id, **said)
+            over = t.notices.c.event.in_(["suspended", "resumed"])
+            c.execute(update(t.notices).where(t.notices.c.agreement == agreement.id, over).values(ended=now))
+            _notify(c, agreement, event, now, name=f"{agreement.id}-{event}-{now}", reason=reason)
+
     def notify(self, agreement: Agreement, event: NoticeEvent, now: int) -> bool:
         """Tell an application, once for each version of its terms; whether it was not told before."""
         name = f"{agreement.id}-{event}-{agreement.version}"
@@ -348,7 +370,7 @@ class Registry(ConsentBook):
             end(c, t.notices, [t.notices.c.id == notice], now)
 
     def revoke_agreement(self, agreement: AgreementId, by: Caller, reason: str, now: int) -> bool:
-        """End an agreement; whether it was still active."""
+        """End an agreement; whether it had not ended yet."""
         with self._database.changing() as c:
             return _end_agreements(c, t.agreements.c.id == agreement, by, reason, now) > 0
 
@@ -435,8 +457,8 @@ def _datastream(organisation: str, datastream: str) -> list[ColumnElement[bool]]
 
 
 def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Caller, reason: str, now: int) -> int:
-    """End those that are active, each on the record; how many there were."""
-    active = which & t.agreements.c.state.in_(["active", "requested"])
+    """End those that have not ended, each on the record; how many there were."""
+    active = which & t.agreements.c.state.in_(["active", "requested", "suspended"])
     ending = reading.agreements(connection, active)
     connection.execute(update(t.agreements).where(active).values(state="revoked", ended=now, reason=reason))
     for agreement in ending:

@@ -30,6 +30,8 @@ class Snapshot:
     offers: Mapping[OfferId, Offer] = field(default_factory=dict)
     agreements: Mapping[ApplicationId, tuple[Agreement, ...]] = field(default_factory=dict)
     """Those that are active, by application."""
+    paused: tuple[Agreement, ...] = ()
+    """Those that are suspended, by the owners of their offers."""
     suspended: frozenset[OrganisationId] = frozenset()
     notices: tuple[Notice, ...] = ()
     """Those that stand."""
@@ -57,7 +59,7 @@ class Snapshot:
         """When (ns) something begins or ends by itself next: an expiry, a quota's period, a notice; or None."""
         agreements = [one for of in self.agreements.values() for one in of]
         moments = [offer.terms.expires for offer in self.offers.values()]
-        moments += [agreement.terms.expires for agreement in agreements]
+        moments += [agreement.terms.expires for agreement in (*agreements, *self.paused)]
         moments += [agreement.terms.quota.period(now)[1] for agreement in agreements if agreement.terms.quota]
         moments += [notice.until for notice in self.notices]
         return min((moment for moment in moments if moment is not None and moment > now), default=None)

@@ -226,6 +226,34 @@ def test_an_agreement_ends_once_and_the_same_is_not_made_twice(registry: Registr
     assert registry.agreement_between("app", "offer") == registry.agreement("other")
 
 
+def test_an_agreement_is_suspended_for_a_reason_and_goes_on(registry: Registry) -> None:
+    filled(registry)
+    owner = Caller("organisation", "air")
+    with pytest.raises(Conflict, match="not suspended"):
+        registry.suspend_agreement(agreement(), owner, None, 8)
+    registry.suspend_agreement(agreement(), owner, "resold", 9)
+    suspended = registry.agreement("agreement")
+    assert (suspended.state, suspended.reason) == ("suspended", "resold")
+    found = registry.snapshot()
+    assert (found.agreements_of(APPLICATION.id), found.paused) == ((), (suspended,))
+    with pytest.raises(Conflict, match="not active"):
+        registry.suspend_agreement(suspended, owner, "again", 10)
+    with pytest.raises(Conflict, match="resold"):
+        registry.add_agreement(agreement("around", "teaching"))
+    assert [notice.event for notice in registry.notices()] == ["suspended"]
+    registry.suspend_agreement(suspended, owner, None, 11)
+    assert registry.agreement("agreement") == agreement()
+    assert [notice.event for notice in registry.notices()] == ["resumed"]
+    registry.suspend_agreement(agreement(), owner, "resold", 12)
+    assert registry.revoke_agreement(AgreementId("agreement"), owner, "because", 13)
+    assert [(e["event"], e.get("reason")) for e in registry.ledger(after=3)] == [
+        ("agreement_suspended", "resold"),
+        ("agreement_resumed", None),
+        ("agreement_suspended", "resold"),
+        ("agreement_revoked", "because"),
+    ]
+
+
 def test_changes_of_many_at_once_make_one_chain(registry: Registry) -> None:
     def register(number: int) -> None:
         for place in range(5):

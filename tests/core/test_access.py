@@ -47,6 +47,7 @@ def agreement(
     [
         (TERMS, None, "no_agreement"),
         (TERMS, agreement(state="revoked"), "agreement_revoked"),
+        (TERMS, agreement(state="suspended"), "agreement_suspended"),
         (TERMS, agreement(purpose="sale"), "purpose_not_permitted"),
         (TERMS, agreement(of="another"), "other_offer"),
         (TERMS, dataclasses.replace(agreement(), suspended=True), "organisation_suspended"),

@@ -1,7 +1,7 @@
 """No two ways to a release ever disagree: Mosquitto's rules, HTTP and a model of the licence, over random histories.
 
-Each history is a sequence of offers, agreements, requests, decisions, renewals, new terms, revocations, withdrawals, suspensions, use of quotas
-and steps of the clock, on a real registry and a real meter. After every step every application is asked for every offer in every way.
+Each history is a sequence of offers, agreements, requests, decisions, renewals, new terms, suspensions of agreements and of organisations,
+revocations, withdrawals, use of quotas and steps of the clock, on a real registry and a real meter. After every step every application is asked for every offer in every way.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ step = st.one_of(
     st.tuples(st.just("decide"), which(APPLICATIONS), which(OFFERS), st.booleans()),
     st.tuples(st.just("renew"), which(APPLICATIONS), which(OFFERS)),
     st.tuples(st.just("change"), which(OFFERS), any_terms),
+    st.tuples(st.just("pause"), which(APPLICATIONS), which(OFFERS), st.booleans()),
     st.tuples(st.just("revoke"), which(APPLICATIONS), which(OFFERS)),
     st.tuples(st.just("withdraw"), which(OFFERS)),
     st.tuples(st.just("suspend"), which((OWNER, *READERS)), st.booleans()),
@@ -98,6 +99,7 @@ class Licence:
     terms: Terms
     purpose: str
     granted: bool
+    paused: bool = False
     used: dict[int, int] = field(default_factory=Counter)
     """Records by day."""
 
@@ -118,7 +120,7 @@ class Model:
         if self.offers[offer].access == "open":
             return self.lives(self.offers[offer])
         held = self.held.get((APPLICATIONS[application], offer))
-        if held is None or not held.granted or READERS[application] in self.suspended:
+        if held is None or not held.granted or held.paused or READERS[application] in self.suspended:
             return False
         quota = held.terms.quota
         left = quota is None or quota.records is None or held.used[self.now // times.DAY] < quota.records
@@ -209,6 +211,17 @@ class World:
             self.registry.change_terms(self.registry.offer(offer), terms, self.model.now)
             self.model.offers[offer] = terms
 
+    def pause(self, application: ApplicationId, offer: OfferId, pause: bool) -> None:
+        agreement = self.registry.agreement_between(application, offer)
+        if agreement is None:
+            return
+        owner = Caller("organisation", OWNER)
+        try:
+            self.registry.suspend_agreement(agreement, owner, "because" if pause else None, self.model.now)
+        except Conflict:
+            return
+        self.model.held[application, offer].paused = pause
+
     def revoke(self, application: ApplicationId, offer: OfferId) -> None:
         agreement = self.registry.agreement_between(application, offer)
         owner = Caller("organisation", OWNER)
@@ -232,7 +245,7 @@ class World:
     def publish(self, offer: OfferId, records: int) -> None:
         self.meter.published(offer, records, records)
         for (_, of), held in self.model.held.items():
-            if of == offer and held.granted:
+            if of == offer and held.granted and not held.paused:
                 held.used[self.model.now // times.DAY] += records
 
     def read(self, application: ApplicationId, offer: OfferId, records: int) -> None:

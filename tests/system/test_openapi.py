@@ -21,6 +21,7 @@ BEFORE = [
 ]  # fmt: skip
 AFTER = [
     "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
+    "put agreements/{agreement}/suspension", "delete agreements/{agreement}/suspension",
     "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "post charges/{charge}/answer", "delete charges/{charge}",
     "delete agreements/{agreement}", "delete notices/{notice}", "delete findings/{finding}",
     "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",

@@ -190,6 +190,47 @@ def test_a_stream_that_ends_says_why(mitoyen: Mitoyen, owner: Owner) -> None:
     assert ended[-2:] == ["event: end", 'data: {"reason":"agreement_revoked"}']
 
 
+def test_a_suspension_silences_everything_and_a_resumption_lets_it_go_on(mitoyen: Mitoyen, owner: Owner) -> None:
+    offer = owner.offer(["d"])
+    reader = new_reader(mitoyen, "paused")
+    agreed = reader.agree(offer["id"])
+    granted = agreed["releases"][0]
+    suspension = f"agreements/{agreed['id']}/suspension"
+    with Device(owner.mqtt) as device, Subscriber(reader.mqtt) as hearing:
+        hearing.subscribe("live/terms/#")
+        device.publish("d", [record(200)])
+        hearing.await_that(lambda seen: seen.get(granted["topic"], {}).get("value") == 200)
+        with pytest.raises(httpx.HTTPStatusError) as not_theirs:
+            mitoyen.call(reader.key, "PUT", suspension, {"reason": "mine"})
+        assert refusal(not_theirs.value) == (403, "not_yours")
+        mitoyen.call(owner.key, "PUT", suspension, {"reason": "We look into a complaint"})
+        assert history(reader, granted["id"])[1]["reason"] == "agreement_suspended"
+        assert _silent(hearing, device, granted["topic"])
+        shown = mitoyen.call(reader.key, "GET", f"agreements/{agreed['id']}")
+        assert (shown["state"], shown["reason"], shown["releases"]) == ("suspended", "We look into a complaint", [])
+        with pytest.raises(httpx.HTTPStatusError) as around:
+            reader.agree(offer["id"])
+        assert around.value.response.status_code == 409
+        mitoyen.call(owner.key, "DELETE", suspension)
+        assert history(reader, granted["id"])[0] == 200
+        device.publish("d", [record(300)])
+        hearing.await_that(lambda seen: seen.get(granted["topic"], {}).get("value") == 300)
+
+
+def test_a_stream_tells_its_notices_as_events(mitoyen: Mitoyen, owner: Owner) -> None:
+    reader = new_reader(mitoyen, "told-on-stream")
+    offer = owner.offer(["d"], terms={"expires": times.text(time.time_ns() + 4 * times.SECOND)})
+    agreed = reader.agree(offer["id"])
+    reader.agree(owner.offer(["d"])["id"])
+    path = f"/api/v1/releases/{agreed['releases'][0]['id']}/live"
+    with mitoyen.client(reader.key) as client, client.stream("GET", path) as stream:
+        lines = list(stream.iter_lines())
+    events = [(lines[at][7:], json.loads(lines[at + 1][6:])) for at in range(len(lines)) if lines[at][:6] == "event:"]
+    assert {data["agreement"] for event, data in events if event == "notice"} == {agreed["id"]}
+    assert next(data["event"] for event, data in events if event == "notice") == "expiring"
+    assert events[-1] == ("end", {"reason": "agreement_expired"})
+
+
 @pytest.mark.parametrize(
     ("terms", "reason"),
     [
