@@ -174,6 +174,10 @@ class NewDatastream(Form):
     asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = []
     description: Text | None = None
     origin: Origin | None = None
+    simulated: bool = Field(
+        default=False, description="Whether it is made up, to try things with; shown wherever it is."
+    )
+    closed: Text | None = Field(None, description="Why it is not offered; public, while no offer has it.")
 
 
 class DatastreamShown(BaseModel):
@@ -192,6 +196,23 @@ class DatastreamShown(BaseModel):
     asset_prefixes: list[str]
     description: str | None
     origin: Origin | None
+    simulated: bool
+    closed: str | None = Field(description="Why it is not offered.")
+
+
+class Listed(BaseModel):
+    """A datastream as everyone is told of it, whether it is offered or not."""
+
+    organisation: str
+    id: str
+    kind: str
+    observed_property: str | None
+    theme: str | None
+    personal_data: bool
+    simulated: bool
+    location: GeoPoint | None = Field(description="Coarse: the centre of an H3 cell of some 5 km².")
+    offers: list[str] = Field(description="Those that it is in; none: it is closed.")
+    closed: str | None = Field(description="Why it is closed, as its owner says.")
 
 
 class ChangedDatastream(Changes):
@@ -204,6 +225,7 @@ class ChangedDatastream(Changes):
     theme: Text | None = None
     description: Text | None = None
     origin: Origin | None = None
+    closed: Text | None = None
 
 
 class NewQuota(Form):
@@ -224,7 +246,7 @@ class NewTerms(Form):
         criteria=["The purpose is named in a sentence that anyone understands"],
     )
 
-    licence: Text = Field(description="SPDX id or URI.")
+    licence: Text = Field(description="SPDX id or URI; checked.")
     attribution: Text
     access: Literal["click", "open"] = Field("click", description="`open` needs neither key nor agreement.")
     purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)]
@@ -232,7 +254,9 @@ class NewTerms(Form):
     expires: Time | None = None
     price: Text | None = Field(None, description="A statement of cost; stated, not collected.")
     quota: NewQuota | None = None
-    justification: Text | None = Field(None, description="Why purposes are restricted; public.")
+    justification: Text | None = Field(
+        None, description="Why purposes are restricted; public. Needed where the operator asks for it."
+    )
     approval: Literal["automatic", "manual"] = Field(
         "automatic", description="`manual`: you decide on each request by your published criteria."
     )
@@ -266,7 +290,15 @@ class ReleaseShown(BaseModel):
     unit: str | None
     theme: str | None
     description: str | None
+    simulated: bool
     location: GeoPoint | None = Field(description="As the profile has it: exact, the centre of a cell, or left out.")
+
+
+class LicenceShown(BaseModel):
+    id: str = Field(description="SPDX id or URI.")
+    name: str | None = Field(description="Where it is one that is known by name.")
+    uri: str
+    open: bool | None = Field(description="Whether it is an open one; null: not known here.")
 
 
 class OfferShown(BaseModel):
@@ -275,9 +307,26 @@ class OfferShown(BaseModel):
     profile: dict[str, Any]
     version: int = Field(description="Of the terms.")
     terms: dict[str, Any]
+    licence: LicenceShown
+    duties: list[str] = Field(description="What whoever uses it must do or leave.")
+    simulated: bool = Field(description="Whether all of it is made up, to try things with.")
     created: str
     withdrawn: str | None = Field(description="When its owner took it back; null if it stands.")
     releases: list[ReleaseShown]
+
+
+class SandboxRelease(BaseModel):
+    """Made-up data, to try things with."""
+
+    release: str
+    offer: str
+    datastream: str
+    observed_property: str | None
+    unit: str | None
+    licence: str
+    attribution: str
+    live: str = Field(description="Server-Sent Events.")
+    observations: str = Field(description="History.")
 
 
 class NewApplication(Form):

@@ -22,6 +22,7 @@ from api.routes import (
     costs,
     datastreams,
     decode,
+    directory,
     gateways,
     history,
     keys,
@@ -55,6 +56,7 @@ ROOMS = (
     gateways,
     decode,
     datastreams,
+    directory,
     offers,
     previews,
     applications,
@@ -103,6 +105,7 @@ def app(settings: Settings) -> FastAPI:
         listeners=settings.listeners,
         silent_after=settings.silent_after_ns,
         limits=Limits(settings.requests_per_key, settings.requests_per_address, settings.wrong_keys),
+        rules=settings.house_rules,
     )
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)

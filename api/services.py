@@ -27,7 +27,7 @@ from broker.meter import Delivered
 from broker.model import Agreement, ApplicationId, Caller, Key, Offer, Scope
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
-from broker.settings import Listener
+from broker.settings import HouseRules, Listener
 from broker.store.pictures import Pictures
 from broker.store.protocol import Store
 
@@ -63,6 +63,7 @@ class Services:
     """How long (ns) a gateway may say nothing."""
     limits: Limits
     """How much one caller may ask."""
+    rules: HouseRules = field(default_factory=HouseRules)
     clock: Callable[[], int] = time.time_ns
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0

@@ -10,19 +10,47 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from broker.errors import Refused
 from broker.times import SECOND
 
 _AUTHORITY = "http://publications.europa.eu/resource/authority/licence/"
 
+_CC = "https://creativecommons.org/"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A licence that is known by name."""
+
+    name: str
+    page: str
+    """Its own."""
+    authority: str | None
+    """The EU authority table's URI, where it has one."""
+    open: bool = True
+    """Whether anyone may use, change and share it for any purpose (https://opendefinition.org/od/2.1/en/)."""
+
+
 KNOWN = {
-    "CC-BY-4.0": ("https://creativecommons.org/licenses/by/4.0/", _AUTHORITY + "CC_BY_4_0"),
-    "CC-BY-NC-4.0": ("https://creativecommons.org/licenses/by-nc/4.0/", _AUTHORITY + "CC_BYNC_4_0"),
-    "CC0-1.0": ("https://creativecommons.org/publicdomain/zero/1.0/", _AUTHORITY + "CC0"),
-    "ODbL-1.0": ("https://opendatacommons.org/licenses/odbl/1-0/", _AUTHORITY + "ODC_ODBL"),
-    "etalab-2.0": ("https://www.etalab.gouv.fr/licence-ouverte-open-licence/", None),
+    "CC-BY-4.0": Known("Creative Commons Attribution 4.0", _CC + "licenses/by/4.0/", _AUTHORITY + "CC_BY_4_0"),
+    "CC-BY-NC-4.0": Known(
+        "Creative Commons Attribution-NonCommercial 4.0",
+        _CC + "licenses/by-nc/4.0/",
+        _AUTHORITY + "CC_BYNC_4_0",
+        open=False,
+    ),
+    "CC0-1.0": Known("Creative Commons Zero 1.0", _CC + "publicdomain/zero/1.0/", _AUTHORITY + "CC0"),
+    "ODbL-1.0": Known(
+        "Open Database License 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", _AUTHORITY + "ODC_ODBL"
+    ),
+    "etalab-2.0": Known("Licence Ouverte 2.0", "https://www.etalab.gouv.fr/licence-ouverte-open-licence/", None),
 }
-"""SPDX id -> (the licence's own page, EU authority URI or None)."""
+"""By SPDX id."""
+_BY_NAME = {known.name.casefold(): spdx for spdx, known in KNOWN.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +104,35 @@ class Terms:
         return "any" in self.purposes or purpose in self.purposes
 
 
+def canonical(licence: str) -> str:
+    """A licence as it is written: its SPDX id in SPDX's spelling, or its URI. Raises Refused."""
+    if licence.casefold() in _BY_NAME:
+        return _BY_NAME[licence.casefold()]
+    parts = urlsplit(licence)
+    if parts.scheme in ("http", "https", "urn") and (parts.netloc or parts.path) and " " not in licence:
+        return licence
+    try:
+        found = canonicalize_license_expression(licence)
+    except InvalidLicenseExpression:
+        found = None
+    if found is None or " " in found or found.startswith("LicenseRef-"):
+        raise Refused("unknown_licence", f"licence: expected one SPDX id, such as {', '.join(KNOWN)}, or a URI")
+    return str(found)
+
+
 def uri(licence: str) -> str:
     """A URI for a licence: the EU authority's where it has one, else the licence's page, SPDX's or its own."""
-    page, authority = KNOWN.get(licence, (None, None))
-    if authority or page:
-        return authority or page or ""
+    known = KNOWN.get(licence)
+    if known is not None:
+        return known.authority or known.page
     return licence if ":" in licence else f"https://spdx.org/licenses/{licence}"
+
+
+def duties(terms: Terms) -> tuple[str, ...]:
+    """What whoever uses it must do or leave, in sentences: stated, since no software can enforce it."""
+    passed_on = {
+        None: "Whether it may be passed on is as the licence says.",
+        True: "It may be passed on.",
+        False: "It must not be passed on.",
+    }
+    return f"Name the source: {terms.attribution}.", passed_on[terms.redistribution]

@@ -100,6 +100,10 @@ class Datastream:
     asset_prefixes: tuple[str, ...] = ()
     description: str | None = None
     origin: Origin | None = None
+    simulated: bool = False
+    """Whether nothing is observed: made up, to try things with."""
+    closed: str | None = None
+    """Why it is not offered, as its owner says; public."""
 
     @property
     def stream(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -89,6 +90,13 @@ class Listener(NamedTuple):
     @property
     def websockets(self) -> bool:
         return self.kind in ("ws", "wss")
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """What the operator asks of those who share and use."""
+
+    justify_purposes: bool = False
 
 
 class PictureSettings(BaseSettings):
@@ -188,6 +196,8 @@ class Settings(PictureSettings):
     checkpoint_every: Duration = "PT1H"
     """How often the ledger is signed by itself: whoever rewrites it can at most have an hour that nobody holds a signature of. An
     export is always signed to its end."""
+    justify_purposes: bool = False
+    """Whether terms may restrict purposes only with a published justification, as public-data law asks of public bodies."""
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
     batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -254,6 +264,10 @@ class Settings(PictureSettings):
     @property
     def checkpoint_every_ns(self) -> int:
         return times.parse_duration(self.checkpoint_every)
+
+    @property
+    def house_rules(self) -> HouseRules:
+        return HouseRules(self.justify_purposes)
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

@@ -53,6 +53,7 @@ async def demo(settings: Settings, seconds: float | None, recordings: Path, say:
             opened = await open_city(api, Home(settings.home).operator_key.read_text().strip(), recordings, say)
             summary.applications = {one.id: {"live": 0, "history": 0} for one in opened.applications}
             say(f"The city is open at http://{settings.http}/" + ("" if seconds else " (Ctrl-C ends it)"))
+            say(f"Try it without a key: curl http://{settings.http}/api/v1/sandbox")
             until = None if seconds is None else time.time() + seconds
             playing = asyncio.create_task(
                 play.play(opened.played, until=until, on_progress=_told(summary, say)), name="simulator"

@@ -192,5 +192,6 @@ def _datastream(sensor: Sensor) -> dict[str, Any]:
         "personal_data": sensor.personal_data,
         "privacy_unit": sensor.privacy_unit,
         "asset_prefixes": list(sensor.asset_prefixes),
+        "simulated": True,
     }
     return {name: value for name, value in body.items() if value is not None}

@@ -94,7 +94,7 @@ function drawRow(offer, release) {
   const when = element("td", { className: "when quiet" }, open ? "" : "by agreement");
   const row = element("tr", {},
     element("td", {}, element("b", {}, release.observed_property ?? release.datastream), " ",
-      element("span", { className: "quiet" }, release.datastream)),
+      element("span", { className: "quiet" }, release.datastream + (release.simulated ? " (simulated)" : ""))),
     value, when,
     element("td", {}, offer.profile.name),
     element("td", {}, element("a", { href: `#offer-${offer.id}` }, offer.terms.licence)));

@@ -103,4 +103,6 @@ def shown(datastream: Datastream) -> forms.DatastreamShown:
         asset_prefixes=list(datastream.asset_prefixes),
         description=datastream.description,
         origin=forms.Origin(**asdict(datastream.origin)) if datastream.origin else None,
+        simulated=datastream.simulated,
+        closed=datastream.closed,
     )

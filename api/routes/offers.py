@@ -17,7 +17,7 @@ from api.services import OfOrganisation, Services, With
 from broker import keys, times
 from broker.errors import Conflict, NotFound, Refused
 from broker.identity import identity
-from broker.licence import Quota, Terms
+from broker.licence import KNOWN, Quota, Terms, canonical, duties, uri
 from broker.model import Caller, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import suitability
 from broker.privacy.location import place_of
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1/offers", tags=["offers"])
 def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> forms.OfferShown:
     """Offer your datastreams. Refused (422) with the reason where the profile does not suit one."""
     now = time.time_ns()
-    terms = terms_of(body.terms, now)
+    terms = terms_of(body.terms, now, with_)
     own = {d.id: d for d in with_.registry.datastreams(caller.id)}
     missing = [name for name in body.datastreams if name not in own]
     if missing:
@@ -78,7 +78,7 @@ def change_terms(offer: forms.AnOffer, body: forms.NewTerms, caller: OfOrganisat
     found = _own(offer, caller, with_)
     if found.withdrawn is not None:
         raise Conflict(f"the offer {offer} was withdrawn")
-    changed = with_.registry.change_terms(found, terms_of(body, time.time_ns()), time.time_ns())
+    changed = with_.registry.change_terms(found, terms_of(body, time.time_ns(), with_), time.time_ns())
     with_.changed()
     return _shown(changed)
 
@@ -116,6 +116,9 @@ def _shown(offer: Offer) -> forms.OfferShown:
         profile=PROFILE.dump_python(offer.profile, mode="json", exclude_none=True),
         version=offer.version,
         terms=terms_shown(offer.terms),
+        licence=_licence(offer.terms.licence),
+        duties=list(duties(offer.terms)),
+        simulated=all(release.datastream.simulated for release in offer.releases),
         created=times.text(offer.created),
         withdrawn=times.text(offer.withdrawn) if offer.withdrawn is not None else None,
         releases=[
@@ -129,6 +132,7 @@ def _shown(offer: Offer) -> forms.OfferShown:
                 unit=release.datastream.unit,
                 theme=release.datastream.theme,
                 description=release.datastream.description,
+                simulated=release.datastream.simulated,
                 location=forms.geo_point(place_of(release.datastream, offer.profile)),
             )
             for release in offer.releases
@@ -136,12 +140,21 @@ def _shown(offer: Offer) -> forms.OfferShown:
     )
 
 
-def terms_of(body: forms.NewTerms, now: int) -> Terms:
+def _licence(licence: str) -> forms.LicenceShown:
+    known = KNOWN.get(licence)
+    return forms.LicenceShown(
+        id=licence, name=known.name if known else None, uri=uri(licence), open=known.open if known else None
+    )
+
+
+def terms_of(body: forms.NewTerms, now: int, with_: Services) -> Terms:
     expires = times.parse(body.expires) if body.expires else None
     if expires is not None and expires <= now:
         raise Refused("expires_in_the_past", "terms/expires: expected a time that is still to come")
     if len(body.purposes) > 1 and "any" in body.purposes:
         raise Refused("purposes_contradict", 'terms/purposes: either ["any"] or a list of purposes')
+    if with_.rules.justify_purposes and body.purposes != ["any"] and not body.justification:
+        raise Refused("no_justification", "terms/justification: whoever restricts purposes publishes why")
     if body.approval == "manual" and not body.criteria:
         raise Refused("no_criteria", "terms/criteria: with approval by hand, publish what you decide by")
     if body.approval == "automatic" and body.criteria:
@@ -153,7 +166,7 @@ def terms_of(body: forms.NewTerms, now: int) -> Terms:
     if body.quota is not None and body.quota.records is body.quota.bytes is None:
         raise Refused("quota_of_nothing", "terms/quota: expected records, bytes or both")
     return Terms(
-        licence=body.licence,
+        licence=canonical(body.licence),
         attribution=body.attribution,
         purposes=tuple(body.purposes),
         access=body.access,

@@ -37,7 +37,7 @@ def preview(body: NewPreview, caller: OfOrganisation, with_: With) -> PreviewSho
     suitability.check(body.profile, [datastream])
     if body.profile.noise is not None:
         raise Refused("noise_not_previewed", "A preview with noise would be a draw that no budget counts.")
-    terms = terms_of(body.terms, now)
+    terms = terms_of(body.terms, now, with_)
     release = release_of(NAME, datastream, body.profile)
     offer = Offer(NAME, OrganisationId(caller.id), body.profile, terms, (release,), now)
     decision = _decision(body, offer, with_.registry.application(body.application), with_, now)

@@ -19,6 +19,10 @@ DECIMALS = 6
 """Of degrees: 0.1 m, finer than any cell's centre needs."""
 
 
+COARSE = Profile("district", (GeneraliseLocation("generalise_location", 7),))
+"""How everyone is told where a sensor stands that nobody offers: by cells of some 5 km², a district."""
+
+
 class Standing(Protocol):
     """What stands somewhere: a datastream."""
 

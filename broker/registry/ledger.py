@@ -30,6 +30,7 @@ FRAME = frozenset({"seq", "time", "event", "previous", "hash", "digests", "salts
 IN_CHAIN = frozenset(
     {"access", "agreement", "amount", "application", "approval", "by", "charge", "currency", "datastream", "dispute", "field", "finding"}
     | {"gateway", "key", "licence", "notice", "offer", "organisation", "outcome", "purpose", "request", "role", "state", "whose"}
+    | {"against", "of", "over", "signup"}
 )  # fmt: skip
 """The strings that are ids, purposes and codes. Any other is taken for free text, so that in doubt it can be erased."""
 

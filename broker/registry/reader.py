@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, make_url, select
+from sqlalchemy import URL, exists, make_url, select, tuple_
 
 from broker import keys
 from broker.errors import NotFound
@@ -100,6 +100,26 @@ class RegistryReader:
         with self._database.reading() as c:
             own = select(t.datastreams.c.id).where(t.datastreams.c.organisation == organisation)
             return set(c.execute(own).scalars())
+
+    def directory(
+        self, after: tuple[str, str] | None, limit: int, organisation: str | None = None, *, closed: bool | None = None
+    ) -> list[tuple[Datastream, list[str]]]:
+        """Everyone's datastreams (or one's; those that nobody offers, or that somebody does), by organisation and id, each with the
+        offers that it is in.
+        """
+        d = t.datastreams.c
+        query = living(t.datastreams).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(d.organisation, d.id) > tuple_(*after))
+        if organisation is not None:
+            query = query.where(d.organisation == organisation)
+        if closed is not None:
+            of = (t.releases.c.organisation == d.organisation) & (t.releases.c.datastream == d.id)
+            stands = of & (t.releases.c.offer == t.offers.c.id) & t.offers.c.ended.is_(None)
+            query = query.where(~exists().where(stands) if closed else exists().where(stands))
+        with self._database.reading() as c:
+            offers = reading.offered(c)
+            return [(one, offers.get((one.organisation, one.id), [])) for one in reading.datastreams(c, query)]
 
     def applications(self, organisation: str, page: Page = WHOLE) -> list[Application]:
         with self._database.reading() as c:

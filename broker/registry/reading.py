@@ -268,6 +268,15 @@ def announced_key(connection: Connection) -> str | None:
     return None if facts is None else str(facts["key"])
 
 
+def offered(connection: Connection) -> dict[tuple[str, str], list[str]]:
+    """The offers that stand, by organisation and datastream."""
+    query = select(t.releases).join(t.offers, t.offers.c.id == t.releases.c.offer).where(t.offers.c.ended.is_(None))
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in connection.execute(query.order_by(t.releases.c.offer)):
+        found.setdefault((row.organisation, row.datastream), []).append(row.offer)
+    return found
+
+
 def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
     place = Place(row.longitude, row.latitude) if row.longitude is not None else None
     return Datastream(
@@ -286,6 +295,8 @@ def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
         asset_prefixes=tuple(row.asset_prefixes),
         description=row.description,
         origin=None if row.origin_property is None else Origin(row.origin_device, row.origin_property, row.origin_unit),
+        simulated=row.simulated,
+        closed=row.closed,
     )
 
 

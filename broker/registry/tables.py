@@ -108,6 +108,8 @@ datastreams = Table(
     Column("origin_device", Text),
     Column("origin_property", Text),
     Column("origin_unit", Text),
+    Column("simulated", Boolean, nullable=False),
+    Column("closed", Text),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
     ForeignKeyConstraint(["organisation", "gateway"], ["gateways.organisation", "gateways.id"]),

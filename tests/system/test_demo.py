@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
+
+from tests.servers import TLS
 
 if TYPE_CHECKING:
     from tests.servers import Influxd
@@ -54,8 +58,10 @@ def test_ctrl_c_ends_the_demo_and_leaves_no_process(sign: signal.Signals) -> Non
     with subprocess.Popen([MITOYEN, "demo"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stderr is not None
         for line in demo.stderr:
-            if "The city is open at" in line:
+            if "Try it without a key" in line:
                 break
+        (sandbox,) = re.findall(r"http://\S+/api/v1/sandbox", line)
+        assert httpx.get(sandbox, trust_env=False, verify=TLS).json()
         parts = _children(demo.pid)
         assert len(parts) == 4
         demo.send_signal(sign)

@@ -60,6 +60,19 @@ def test_the_owners_guide(broker: Mitoyen, tmp_path: Path) -> None:
     assert broker.call(made["key"], "GET", "gateways") == []
 
 
+def test_the_developers_first_steps(broker: Mitoyen, tmp_path: Path) -> None:
+    owner = new_owner(broker, "simulated")
+    owner.datastream("d", simulated=True)
+    owner.offer(["d"], terms={"access": "open"})
+    with Device(owner.mqtt) as device:
+        device.publish("d", ['{"time": "2026-03-01T00:00:00Z", "value": 7}'])
+        device.await_answers(1)
+    broker.await_metric("mitoyen_records_released_total", lambda released: released >= 1)
+    printed = follow(blocks("developer.md", "sh"), tmp_path, BROKER=broker.url)
+    assert "2026-03-01T00:00:00Z" in printed
+    assert "data: " in printed
+
+
 def test_the_developers_guide(broker: Mitoyen) -> None:
     owner = new_owner(broker, "developed")
     owner.datastream("d", observed_property="PM2.5")
@@ -76,11 +89,12 @@ def test_the_developers_guide(broker: Mitoyen) -> None:
     with Device(owner.mqtt) as device:
         device.publish("d", ['{"time": "2026-03-01T00:00:00Z", "value": 7}'])
         device.await_answers(1)
-        broker.await_that(lambda: any(topic.startswith("live/") for topic, _ in heard), "nothing was heard")
+        topic = f"live/developed/{offer['id']}/d"
+        broker.await_that(lambda: topic in dict(heard), "nothing was heard")
     told["client"].disconnect()
     told["client"].loop_stop()
     told["api"].close()
-    (live,) = [message for topic, message in heard if topic == f"live/developed/{offer['id']}/d"]
+    (live,) = [message for where, message in heard if where == topic]
     assert live["value"] == 7
 
 
