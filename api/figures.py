@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from api.forms import Form, GeoPoint, Id, NewTerms, Purpose, Text, Time
-from api.forms import _example as example
+from api.forms import Form, GeoPoint, Id, NewTerms, Purpose, Text, Time, example
 from broker.privacy.profile import Profile
 
 UPPER_BOUND = (

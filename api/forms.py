@@ -48,13 +48,13 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _example(**body: JsonValue) -> ConfigDict:
+def example(**body: JsonValue) -> ConfigDict:
     """A body as the tests send it, shown with the call."""
     return ConfigDict(json_schema_extra={"examples": [body]})
 
 
 class NewOrganisation(Form):
-    model_config = _example(id="air-lyon", name="Air Lyon", contact="data@example.org", homepage="https://example.org")
+    model_config = example(id="air-lyon", name="Air Lyon", contact="data@example.org", homepage="https://example.org")
 
     id: Id | None = None
     name: Text
@@ -76,13 +76,13 @@ class Changes(Form):
 
 
 class ChangedName(Changes):
-    model_config = _example(name="On the roof")
+    model_config = example(name="On the roof")
 
     name: Text = ""
 
 
 class ChangedOrganisation(Changes):
-    model_config = _example(contact="sensors@example.org")
+    model_config = example(contact="sensors@example.org")
 
     name: Text = ""
     contact: Text | None = None
@@ -142,7 +142,7 @@ class Origin(Form):
 
 
 class NewDatastream(Form):
-    model_config = _example(
+    model_config = example(
         id="pm25-roof-1",
         gateway="roof-1",
         kind="measurement",
@@ -216,7 +216,7 @@ class Listed(BaseModel):
 
 
 class ChangedDatastream(Changes):
-    model_config = _example(
+    model_config = example(
         description="Moved to the south corner", location={"type": "Point", "coordinates": [4.8351, 45.7669]}
     )
 
@@ -237,7 +237,7 @@ class NewQuota(Form):
 
 
 class NewTerms(Form):
-    model_config = _example(
+    model_config = example(
         licence="CC-BY-4.0",
         attribution="Air Lyon",
         purposes=["any"],
@@ -264,7 +264,7 @@ class NewTerms(Form):
 
 
 class NewOffer(Form):
-    model_config = _example(
+    model_config = example(
         id="air-by-minute",
         datastreams=["pm25-roof-1"],
         profile={
@@ -330,7 +330,7 @@ class SandboxRelease(BaseModel):
 
 
 class NewApplication(Form):
-    model_config = _example(id="smog-alert", name="Smog alert")
+    model_config = example(id="smog-alert", name="Smog alert")
 
     id: Id | None = None
     name: Text | None = None
@@ -349,7 +349,7 @@ class ApplicationShown(BaseModel):
 
 
 class NewAgreement(Form):
-    model_config = _example(offer="air-by-minute", application="smog-alert", purpose="public-information", accept=True)
+    model_config = example(offer="air-by-minute", application="smog-alert", purpose="public-information", accept=True)
 
     offer: Id
     application: Id
@@ -383,13 +383,13 @@ class Decision(Form):
     criterion: Text | None = Field(None, description="The one that failed, as the terms have it.")
     reason: Text | None = Field(None, description="Why it failed; public.")
 
-    model_config = _example(grant=True)
+    model_config = example(grant=True)
 
 
 class Renewal(Form):
     accept: Literal[True] = Field(description="That the offer's present terms are accepted.")
 
-    model_config = _example(accept=True)
+    model_config = example(accept=True)
 
 
 class NoticeShown(BaseModel):
@@ -403,7 +403,7 @@ class NoticeShown(BaseModel):
 
 
 class NewLogin(Form):
-    model_config = _example(name="after the move")
+    model_config = example(name="after the move")
 
     name: Text = Field(description="To tell it from others.")
 
@@ -415,7 +415,7 @@ class LoginShown(BaseModel):
 
 
 class NewKey(Form):
-    model_config = _example(name="notebook", scopes=["read", "history"])
+    model_config = example(name="notebook", scopes=["read", "history"])
 
     name: Text = Field(description="To tell it from others.")
     scopes: Annotated[list[Scope], Field(min_length=1)] | None = Field(
@@ -460,13 +460,13 @@ Code: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
 class Issued(Form):
-    model_config = _example(prefixes=["urn:epc:id:sgtin:0614141."])
+    model_config = example(prefixes=["urn:epc:id:sgtin:0614141."])
 
     prefixes: Annotated[list[Prefix], Field(max_length=100)] = Field(description="Of EPC URIs; nobody else's overlap.")
 
 
 class NewCode(Form):
-    model_config = _example(tag="urn:epc:id:sgtin:0614141.812345.6789")
+    model_config = example(tag="urn:epc:id:sgtin:0614141.812345.6789")
 
     tag: Epc = Field(description="EPC, as a URI or in hexadecimal.")
 
@@ -477,7 +477,7 @@ class CodeMade(BaseModel):
 
 
 class WithCode(Form):
-    model_config = _example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM")
+    model_config = example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM")
 
     tag: Epc
     code: Code = Field(
@@ -486,7 +486,7 @@ class WithCode(Form):
 
 
 class NewConsent(WithCode):
-    model_config = _example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM", purposes=["research"])
+    model_config = example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM", purposes=["research"])
 
     purposes: Annotated[list[Purpose], Field(min_length=1, max_length=50)] = Field(
         description='Of offers that may show it; "any": of all.'
@@ -500,7 +500,7 @@ class ConsentGiven(BaseModel):
 
 
 class Withdrawal(WithCode):
-    model_config = _example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM", erase=True)
+    model_config = example(tag="urn:epc:id:sgtin:0614141.812345.6789", code="ABCD-EFGH-JKLM", erase=True)
 
     erase: Annotated[bool, Field(description="Also erase what was read before.")] = False
 
@@ -533,6 +533,6 @@ class Held(BaseModel):
 class Reason(Form):
     """Put on the public record."""
 
-    model_config = _example(reason="The sensor is faulty")
+    model_config = example(reason="The sensor is faulty")
 
     reason: Text

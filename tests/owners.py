@@ -32,11 +32,15 @@ class Owner:
         self.broker.call(self.key, "POST", "datastreams", body)
 
     def offer(
-        self, datastreams: Iterable[str], *operators: dict[str, Any], terms: dict[str, Any] | None = None
+        self,
+        datastreams: Iterable[str],
+        *operators: dict[str, Any],
+        terms: dict[str, Any] | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """Returns the offer as the broker answers it."""
         profile = {"name": "tested", "operators": list(operators)}
-        body = {"datastreams": list(datastreams), "profile": profile, "terms": {**TERMS, **(terms or {})}}
+        body = {"datastreams": list(datastreams), "profile": profile, "terms": {**TERMS, **(terms or {})}, **more}
         made: dict[str, Any] = self.broker.call(self.key, "POST", "offers", body)
         return made
 

@@ -31,6 +31,7 @@ from broker.registry import tables as t
 from broker.registry.accounts import Accounts
 from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
+from broker.registry.proceedings import Proceedings
 from broker.registry.record import PublicRecord, record
 from broker.registry.writing import add, change, end, none_left, unique
 
@@ -57,6 +58,11 @@ class Registry(ConsentBook):
     def accounts(self) -> Accounts:
         """What agreements cost, and what was learned."""
         return Accounts(self._database)
+
+    @property
+    def proceedings(self) -> Proceedings:
+        """Requests for data, and disputes."""
+        return Proceedings(self._database)
 
     # --- operator and organisations
 

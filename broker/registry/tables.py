@@ -250,6 +250,49 @@ findings = Table(
     Column("ended", BigInteger),
 )
 """With its end, title and link are emptied."""
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("by", ForeignKey("organisations.id"), nullable=False),
+    Column("of", ForeignKey("organisations.id"), nullable=False),
+    Column("datastream", _ID),
+    Column("offer", ForeignKey("offers.id")),
+    Column("wish", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("outcome", String(16)),
+    Column("answer", Text),
+    Column("answer_offer", ForeignKey("offers.id")),
+    Column("answered", BigInteger),
+    Column("ended", BigInteger),
+)
+
+supports = Table(
+    "supports",
+    metadata,
+    Column("request", ForeignKey("requests.id"), primary_key=True),
+    Column("organisation", ForeignKey("organisations.id"), primary_key=True),
+    Column("created", BigInteger, nullable=False),
+)
+"""Who stands behind a request."""
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("by", ForeignKey("organisations.id"), nullable=False),
+    Column("against", ForeignKey("organisations.id"), nullable=False),
+    Column("over", String(16), nullable=False),
+    Column("agreement", ForeignKey("agreements.id")),
+    Column("offer", ForeignKey("offers.id")),
+    Column("request", ForeignKey("requests.id")),
+    Column("statement", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("upheld", Boolean),
+    Column("reasons", Text),
+    Column("ruled", BigInteger),
+    Column("ended", BigInteger),
+)
 
 ledger = Table(
     "ledger",

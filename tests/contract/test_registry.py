@@ -34,6 +34,7 @@ from broker.model import (
 )
 from broker.place import Place
 from broker.privacy.profile import Aggregate, Profile, Pseudonymise
+from broker.proceedings import Answer, DataRequest, Dispute, Ruling
 from broker.registry.audit import Holds, verify
 from broker.registry.checkpoint import public
 from broker.registry.keyring import MOST
@@ -251,6 +252,52 @@ def test_an_agreement_is_suspended_for_a_reason_and_goes_on(registry: Registry) 
         ("agreement_resumed", None),
         ("agreement_suspended", "resold"),
         ("agreement_revoked", "because"),
+    ]
+
+
+def test_requests_and_disputes_are_public_and_what_was_written_can_be_erased(registry: Registry) -> None:
+    filled(registry)
+    registry.add_organisation(Organisation(OrganisationId("lab"), "Lab"), "lab-key", 5)
+    told = registry.proceedings
+    lab, air = OrganisationId("lab"), ORGANISATION.id
+    with pytest.raises(Conflict, match="is offered: accept offer"):
+        told.open_request(DataRequest("r-0", lab, air, "please", 6, datastream="d"))
+    with pytest.raises(NotFound):
+        told.open_request(DataRequest("r-0", lab, air, "please", 6, datastream="none"))
+    registry.add_datastream(dataclasses.replace(DATASTREAM, id="shut"), 6)
+    wanted = DataRequest("r-1", lab, air, "please", 7, datastream="shut")
+    told.open_request(wanted)
+    told.support("r-1", "air", 8)
+    told.support("r-1", "air", 9)
+    answer = Answer("opened", "here it is", 10, OfferId("offer"))
+    told.answer(wanted, answer)
+    assert told.requests(of="air") == [dataclasses.replace(wanted, supporters=(air,), answer=answer)]
+    told.support("r-1", "air", 11, takes_back=True)
+    assert told.request("r-1").supporters == ()
+    complaint = Dispute("d-1", lab, air, "refusal", "unfair", 12, request="r-1")
+    told.open_dispute(complaint)
+    ruling = Ruling(upheld=False, reasons="it was fair", time=13)
+    told.rule(complaint, ruling)
+    assert told.disputes() == [dataclasses.replace(complaint, ruling=ruling)]
+    with pytest.raises(Conflict, match="already"):
+        told.rule(complaint, Ruling(upheld=True, reasons="no", time=14))
+    told.remove_request("r-1", "operator", "unlawful", 15)
+    told.remove_dispute("d-1", "organisation", "settled", 16)
+    assert (told.requests(), told.disputes()) == ([], [])
+    with registry._database.reading() as connection:
+        kept = [
+            *connection.execute(text("select * from requests")),
+            *connection.execute(text("select * from disputes")),
+        ]
+    assert not {"please", "here it is", "unfair", "it was fair"} & {value for row in kept for value in row}
+    events = [(e["event"], e.get("outcome"), e.get("upheld")) for e in registry.ledger(after=4)]
+    assert events == [
+        ("request_opened", None, None),
+        ("request_answered", "opened", None),
+        ("dispute_opened", None, None),
+        ("dispute_ruled", None, False),
+        ("request_removed", None, None),
+        ("dispute_removed", None, None),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.owners import new_owner
 from tests.publisher import Device
 from tests.servers import Mitoyen
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 BEFORE = [
     "post organisations", "put organisations/{organisation}/tags", "post gateways", "post datastreams", "post offers", "post applications", "post agreements", "post keys",
+    "post requests", "post disputes",
 ]  # fmt: skip
 AFTER = [
+    "delete requests/{request}/support", "delete requests/{request}", "post disputes/{dispute}/ruling", "delete disputes/{dispute}",
     "put organisations/{organisation}/suspension", "delete organisations/{organisation}/suspension", "put offers/{offer}/terms",
     "put agreements/{agreement}/suspension", "delete agreements/{agreement}/suspension",
     "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "post charges/{charge}/answer", "delete charges/{charge}",
@@ -28,8 +31,18 @@ AFTER = [
     "delete organisations/{organisation}",
 ]  # fmt: skip
 """The order in which things are made and ended; all other calls come between."""
-BY_OPERATOR = ("post organisations", "put organisations", "delete organisations", "get /metrics", "delete ledger")
+BY_OPERATOR = (
+    "post organisations",
+    "put organisations",
+    "delete organisations",
+    "get /metrics",
+    "delete ledger",
+    "post disputes/{dispute}/ruling",
+)
 BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live")
+BY_ANOTHER = ("put requests/{request}/answer",)
+"""The organisation that the example asks for data; and who stands beside:"""
+BY_A_THIRD = ("put requests/{request}/support", "delete requests/{request}/support")
 ADOPT, CELLAR = "post gateways/{gateway}/adopt", "cellar"
 """What is adopted is not the gateway's that all other examples are about."""
 STREAMS = ("get releases/{release}/live", "get live")
@@ -64,6 +77,12 @@ class Example:
         self.code = ""
         self.request = ""
         self.made_key = ""
+        self.made: dict[str, str] = {}
+        another, third = new_owner(broker, "noise-lyon"), new_owner(broker, "neighbours")
+        another.datastream("noise-roof-1", closed="It hears what is said on the terrace")
+        another.datastream("noise-street-1")
+        another.offer(["noise-street-1"], id="noise-hourly")
+        self.keys |= {"another": another.key, "third": third.key}
 
     def calls(self) -> list[Call]:
         paths = self.description["paths"].items()
@@ -94,6 +113,8 @@ class Example:
             self.code = answer.json()["code"]
         elif call.name == "post gateways":
             self.mqtt = answer.json()["mqtt"]
+        elif call.name in ("post requests", "post disputes"):
+            self.made[call.name.removeprefix("post ").removesuffix("s")] = answer.json()["id"]
         elif call.name == ADOPT:
             for made in answer.json():
                 self.broker.call(self.keys["organisation"], "DELETE", f"datastreams/{made['id']}")
@@ -120,7 +141,7 @@ class Example:
     def _made_up(self, call: Call) -> dict[str, str]:
         """Ids that nobody knows before."""
         of = self.request if call.path.endswith("/decision") else self.agreement
-        made_up = {"agreement": of, "notice": f"{self.agreement}-revoked", "key": self.made_key}
+        made_up = {"agreement": of, "notice": f"{self.agreement}-revoked", "key": self.made_key, **self.made}
         return {**made_up, "gateway": CELLAR} if call.name == ADOPT else made_up
 
     def _key(self, call: Call) -> str | None:
@@ -128,6 +149,8 @@ class Example:
             return None
         if call.name.startswith(BY_OPERATOR):
             return self.keys["operator"]
+        if call.name in (*BY_ANOTHER, *BY_A_THIRD):
+            return self.keys["another" if call.name in BY_ANOTHER else "third"]
         return self.keys["application" if call.name.startswith(BY_APPLICATION) else "organisation"]
 
     def _body(self, call: Call) -> Any:

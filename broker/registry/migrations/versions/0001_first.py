@@ -236,6 +236,54 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_findings'))
     )
     op.create_index(op.f('ix_findings_application'), 'findings', ['application'], unique=False)
+    op.create_table('requests',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('by', sa.String(length=63), nullable=False),
+    sa.Column('of', sa.String(length=63), nullable=False),
+    sa.Column('datastream', sa.String(length=63), nullable=True),
+    sa.Column('offer', sa.String(length=63), nullable=True),
+    sa.Column('wish', sa.Text(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('outcome', sa.String(length=16), nullable=True),
+    sa.Column('answer', sa.Text(), nullable=True),
+    sa.Column('answer_offer', sa.String(length=63), nullable=True),
+    sa.Column('answered', sa.BigInteger(), nullable=True),
+    sa.Column('ended', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['by'], ['organisations.id'], name=op.f('fk_requests_by')),
+    sa.ForeignKeyConstraint(['of'], ['organisations.id'], name=op.f('fk_requests_of')),
+    sa.ForeignKeyConstraint(['offer'], ['offers.id'], name=op.f('fk_requests_offer')),
+    sa.ForeignKeyConstraint(['answer_offer'], ['offers.id'], name=op.f('fk_requests_answer_offer')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_requests'))
+    )
+    op.create_table('supports',
+    sa.Column('request', sa.String(length=63), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['request'], ['requests.id'], name=op.f('fk_supports_request')),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_supports_organisation')),
+    sa.PrimaryKeyConstraint('request', 'organisation', name=op.f('pk_supports'))
+    )
+    op.create_table('disputes',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('by', sa.String(length=63), nullable=False),
+    sa.Column('against', sa.String(length=63), nullable=False),
+    sa.Column('over', sa.String(length=16), nullable=False),
+    sa.Column('agreement', sa.String(length=63), nullable=True),
+    sa.Column('offer', sa.String(length=63), nullable=True),
+    sa.Column('request', sa.String(length=63), nullable=True),
+    sa.Column('statement', sa.Text(), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('upheld', sa.Boolean(), nullable=True),
+    sa.Column('reasons', sa.Text(), nullable=True),
+    sa.Column('ruled', sa.BigInteger(), nullable=True),
+    sa.Column('ended', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['by'], ['organisations.id'], name=op.f('fk_disputes_by')),
+    sa.ForeignKeyConstraint(['against'], ['organisations.id'], name=op.f('fk_disputes_against')),
+    sa.ForeignKeyConstraint(['agreement'], ['agreements.id'], name=op.f('fk_disputes_agreement')),
+    sa.ForeignKeyConstraint(['offer'], ['offers.id'], name=op.f('fk_disputes_offer')),
+    sa.ForeignKeyConstraint(['request'], ['requests.id'], name=op.f('fk_disputes_request')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_disputes'))
+    )
     op.execute("insert into revision values (1)")
     for statement in refusals(op.get_bind().dialect.name):
         op.execute(statement)
