@@ -342,6 +342,39 @@ class ApplicationMade(BaseModel):
     mqtt: Mqtt
 
 
+class NewWebhook(Form):
+    model_config = example(url="https://hooks.example.org/mitoyen")
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] = Field(
+        description="Public and https; every notice is posted there."
+    )
+
+
+class WebhookMade(BaseModel):
+    url: str
+    secret: str = Field(description="To verify signatures with. Shown once.")
+
+
+class DeliveryShown(BaseModel):
+    notice: str
+    event: str
+    attempts: int
+    outcome: Literal["delivered", "waiting", "failed"]
+    detail: str = Field(description="Of the last attempt: the answer's status, or why there was none.")
+    time: str
+    again: str | None = Field(description="When it is tried again.")
+
+
+class WebhookShown(BaseModel):
+    url: str
+    created: str
+    delivered: int = Field(description="Notices, as the next two.")
+    waiting: int
+    failed: int
+    attempts: int
+    last: list[DeliveryShown] = Field(description="The newest first.")
+
+
 class ApplicationShown(BaseModel):
     id: str
     organisation: str

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from api import errors
+from api import errors, poster
 from api.hub import Hub
 from api.limits import LimitAddresses, Limits
 from api.ranges import Files
@@ -39,6 +39,7 @@ from api.routes import (
     sensorthings,
     transparency,
     use,
+    webhooks,
 )
 from api.sensorthings.numbered import Numbers
 from api.sensorthings.seeded import Seeded
@@ -62,6 +63,7 @@ ROOMS = (
     offers,
     previews,
     applications,
+    webhooks,
     agreements,
     consents,
     notices,
@@ -110,6 +112,7 @@ def app(settings: Settings) -> FastAPI:
         silent_after=settings.silent_after_ns,
         limits=Limits(settings.requests_per_key, settings.requests_per_address, settings.wrong_keys),
         rules=settings.house_rules,
+        webhook_key=secrets.webhook_key(home.webhooks),
     )
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
@@ -122,6 +125,7 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(live.watch(services), name="watch"),
             asyncio.create_task(services.tell_noted(), name="meter"),
             asyncio.create_task(services.keep_uses(), name="uses"),
+            asyncio.create_task(poster.run(services), name="webhooks"),
         ]
         yield
         for task in tasks:

@@ -64,6 +64,8 @@ class Services:
     limits: Limits
     """How much one caller may ask."""
     rules: HouseRules = field(default_factory=HouseRules)
+    webhook_key: bytes = field(default=b"", repr=False)
+    """What webhooks' secrets are derived from."""
     clock: Callable[[], int] = time.time_ns
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0

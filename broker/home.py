@@ -15,6 +15,7 @@ class Home:
         self.ledger_key = self.root / "ledger.key"
         self.tags = self.root / "tags.key"
         self.pseudonyms = self.root / "pseudonyms.keys"
+        self.webhooks = self.root / "webhooks.key"
         self.journal = self.root / "journal.sqlite"
         self.meter = self.root / "meter.sqlite"
         self.pictures = self.root / "pictures.sqlite"

@@ -31,4 +31,5 @@ PREVIEWS = Counter("mitoyen_previews", "Previews that owners asked for, by outco
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])
 LIMITED = Counter("mitoyen_requests_limited", "Requests that were one too many, by limit", ["limit"])
 STREAMS = Gauge("mitoyen_live_streams", "Server-Sent Events streams that are open", multiprocess_mode="livesum")
+WEBHOOKS = Counter("mitoyen_webhook_attempts", "Attempts to tell an application by webhook", ["outcome"])
 STREAM_DROPPED = Counter("mitoyen_live_dropped", "Events that a reader of a live stream was too slow for")

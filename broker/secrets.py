@@ -33,3 +33,10 @@ def load(path: Path) -> dict[str, Login]:
         made = {name: Login(name, keys.new_password(), secrets.token_hex(16)) for name in OWN_ROLES}
         write_private(path, msgspec.json.encode(made))
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
+
+
+def webhook_key(path: Path) -> bytes:
+    """What applications' webhook secrets are derived from; made and written the first time."""
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    return path.read_bytes()

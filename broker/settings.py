@@ -97,6 +97,8 @@ class HouseRules:
     """What the operator asks of those who share and use."""
 
     justify_purposes: bool = False
+    webhook_loopback: bool = False
+    webhook_retry_ns: int = 5 * times.SECOND
 
 
 class PictureSettings(BaseSettings):
@@ -198,6 +200,11 @@ class Settings(PictureSettings):
     export is always signed to its end."""
     justify_purposes: bool = False
     """Whether terms may restrict purposes only with a published justification, as public-data law asks of public bodies."""
+    webhook_loopback: bool = False
+    """Whether webhooks may go to this machine, without TLS too: for tests, and for an operator's own programs."""
+    webhook_retry: Duration = "PT5S"
+    """How long after a first attempt that failed a webhook is tried again. Each pause is six times the one before, seven attempts
+    in all: half a day, as Standard Webhooks recommends."""
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     """Records that are journalled at the latest together: 1 MB, and 30 ms of work."""
     batch_delay_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -267,7 +274,8 @@ class Settings(PictureSettings):
 
     @property
     def house_rules(self) -> HouseRules:
-        return HouseRules(self.justify_purposes)
+        retry = times.parse_duration(self.webhook_retry)
+        return HouseRules(self.justify_purposes, self.webhook_loopback, retry)
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

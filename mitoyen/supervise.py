@@ -76,6 +76,7 @@ def prepare(settings: Settings, home: Home) -> None:
     home.make()
     home.keeper_state.unlink(missing_ok=True)
     write_private(home.settings, settings.model_dump_json().encode())
+    secrets.webhook_key(home.webhooks)
     known = registry(settings, home)
     known.migrate()
     if not known.has_operator():

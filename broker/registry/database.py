@@ -49,19 +49,16 @@ class Database:
     @contextmanager
     def changing(self) -> Iterator[Connection]:
         """One change, alone and whole: the revision grows, and either all of it holds or nothing. Raises Unavailable."""
-        changing = self.engine.execution_options(changing=True, isolation_level=_changing_isolation(self.engine))
-        try:
-            with changing.begin() as connection:
-                connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
-                yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise Unavailable(f"the registry does not answer: {error.orig}") from error
+        with self.noting() as connection:
+            connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
+            yield connection
 
     @contextmanager
     def noting(self) -> Iterator[Connection]:
         """Write what nobody has to follow: the revision stays. Raises Unavailable."""
+        noting = self.engine.execution_options(changing=True, isolation_level=_changing_isolation(self.engine))
         try:
-            with self.changing_schema() as connection:
+            with noting.begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError) as error:
             raise Unavailable(f"the registry does not answer: {error.orig}") from error

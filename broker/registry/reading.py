@@ -204,19 +204,20 @@ def offers(connection: Connection, ids: Select[Any] | str | None = None) -> list
 def notices(connection: Connection, *which: ColumnElement[bool]) -> list[Notice]:
     """Those that were not taken down, the oldest first."""
     query = select(t.notices).where(t.notices.c.ended.is_(None), *which).order_by(t.notices.c.time, t.notices.c.id)
-    return [
-        Notice(
-            r.id,
-            ApplicationId(r.application),
-            AgreementId(r.agreement),
-            OfferId(r.offer),
-            r.event,
-            r.time,
-            r.until,
-            r.reason,
-        )
-        for r in connection.execute(query)
-    ]
+    return [notice(row) for row in connection.execute(query)]
+
+
+def notice(row: Row[Any]) -> Notice:
+    return Notice(
+        row.id,
+        ApplicationId(row.application),
+        AgreementId(row.agreement),
+        OfferId(row.offer),
+        row.event,
+        row.time,
+        row.until,
+        row.reason,
+    )
 
 
 def consents(connection: Connection, *which: ColumnElement[bool]) -> list[Consent]:

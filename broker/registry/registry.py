@@ -33,6 +33,7 @@ from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.proceedings import Proceedings
 from broker.registry.record import PublicRecord, record
+from broker.registry.webhooks import Webhooks
 from broker.registry.writing import add, change, end, none_left, unique
 
 NOTICE_STANDS = 30 * times.DAY
@@ -63,6 +64,11 @@ class Registry(ConsentBook):
     def proceedings(self) -> Proceedings:
         """Requests for data, and disputes."""
         return Proceedings(self._database)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where applications are told, and how that went."""
+        return Webhooks(self._database)
 
     # --- operator and organisations
 
@@ -209,6 +215,7 @@ class Registry(ConsentBook):
             end(c, t.applications, [t.applications.c.id == application.id], now)
             forget_keys(c, Caller("application", application.id))
             forget_logins(c, application.role)
+            c.execute(t.webhooks.delete().where(t.webhooks.c.application == application.id))
             _end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
 
     def add_offer(self, offer: Offer) -> None:

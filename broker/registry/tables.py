@@ -187,6 +187,30 @@ notices = Table(
     Column("ended", BigInteger),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("application", ForeignKey("applications.id"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+"""Secrets are derived from the nonce and a key that is not here."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("notice", ForeignKey("notices.id"), primary_key=True),
+    Column("application", ForeignKey("applications.id"), nullable=False, index=True),
+    Column("event", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("due", BigInteger),
+)
+"""What became of notices that were sent by webhook."""
+
 issuers = Table(
     "issuers",
     metadata,

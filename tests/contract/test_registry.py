@@ -40,6 +40,7 @@ from broker.registry.checkpoint import public
 from broker.registry.keyring import MOST
 from broker.registry.reading import Page
 from broker.registry.registry import Registry
+from broker.registry.webhooks import Delivery, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,6 +300,34 @@ def test_requests_and_disputes_are_public_and_what_was_written_can_be_erased(reg
         ("request_removed", None, None),
         ("dispute_removed", None, None),
     ]
+
+
+def test_what_is_noted_of_webhooks_changes_no_decision(registry: Registry) -> None:
+    filled(registry)
+    hook = Webhook(APPLICATION.id, "https://example.org/", "nonce", 6)
+    with pytest.raises(NotFound):
+        registry.webhooks.of("app")
+    registry.notify(agreement(), "expiring", 5)
+    registry.notify(agreement(), "terms_changed", 7)
+    before = registry.revision()
+    registry.webhooks.put(hook)
+    (due,) = registry.webhooks.due(8, 10)
+    assert (due.webhook, due.notice.event, due.attempts) == (hook, "terms_changed", 0)
+    failed = Delivery(due.notice.id, due.notice.event, 1, "waiting", "500", 8, 20)
+    registry.webhooks.note("app", failed)
+    assert registry.webhooks.due(19, 10) == []
+    assert [one.attempts for one in registry.webhooks.due(20, 10)] == [1]
+    done = Delivery(due.notice.id, due.notice.event, 2, "delivered", "204", 21, None)
+    registry.webhooks.note("app", done)
+    assert registry.webhooks.due(99, 10) == []
+    assert registry.webhooks.last("app", 5) == [done]
+    assert registry.webhooks.counts("app") == ({"delivered": 1}, 2)
+    registry.webhooks.put(dataclasses.replace(hook, url="https://example.com/", nonce="other", created=30))
+    assert registry.webhooks.of("app") == dataclasses.replace(hook, url="https://example.com/", nonce="other")
+    assert registry.revision() == before
+    registry.end_application(APPLICATION, Caller("organisation", "air"), 40)
+    with pytest.raises(NotFound):
+        registry.webhooks.of("app")
 
 
 def test_changes_of_many_at_once_make_one_chain(registry: Registry) -> None:

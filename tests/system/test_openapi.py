@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BEFORE = [
     "post organisations", "put organisations/{organisation}/tags", "post gateways", "post datastreams", "post offers", "post applications", "post agreements", "post keys",
+    "put applications/{application}/webhook",
     "post requests", "post disputes",
 ]  # fmt: skip
 AFTER = [
@@ -27,7 +28,7 @@ AFTER = [
     "put agreements/{agreement}/suspension", "delete agreements/{agreement}/suspension",
     "post agreements/{agreement}/decision", "post agreements/{agreement}/renewal", "post charges/{charge}/answer", "delete charges/{charge}",
     "delete agreements/{agreement}", "delete notices/{notice}", "delete findings/{finding}",
-    "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",
+    "delete applications/{application}/webhook", "delete offers/{offer}", "delete applications/{application}", "delete datastreams/{datastream}", "delete gateways/{gateway}",
     "delete organisations/{organisation}",
 ]  # fmt: skip
 """The order in which things are made and ended; all other calls come between."""

@@ -39,3 +39,32 @@ def upgrade() -> None:
         sa.Column("ended", sa.BigInteger()),
     )
     op.create_index("ix_notices_application", "notices", ["application"])
+    op.create_table(
+        "webhooks",
+        sa.Column(
+            "application",
+            sa.String(63),
+            sa.ForeignKey("applications.id", name="fk_webhooks_application"),
+            primary_key=True,
+        ),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("nonce", sa.String(64), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("notice", sa.String(128), sa.ForeignKey("notices.id", name="fk_deliveries_notice"), primary_key=True),
+        sa.Column(
+            "application",
+            sa.String(63),
+            sa.ForeignKey("applications.id", name="fk_deliveries_application"),
+            nullable=False,
+        ),
+        sa.Column("event", sa.String(32), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger()),
+    )
+    op.create_index("ix_deliveries_application", "deliveries", ["application"])
