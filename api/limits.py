@@ -67,10 +67,11 @@ class Limit:
 class Limits:
     """All that there are."""
 
-    def __init__(self, per_key: float, per_address: float, wrong_keys: int) -> None:
+    def __init__(self, per_key: float, per_address: float, wrong_keys: int, signups: int = 1) -> None:
         self.key = Limit("key", per_key, per_key * BURST_S)
         self.address = Limit("address", per_address, per_address * BURST_S)
         self.wrong_keys = Limit("wrong_keys", wrong_keys / 60, wrong_keys)
+        self.signups = Limit("signups", signups / 3600, signups)
 
 
 class LimitAddresses:
@@ -102,7 +103,12 @@ def address_of(scope: Scope) -> str:
 
 def too_many(limit: str, wait_s: float) -> Problem:
     """429 (RFC 6585) with when to come back."""
-    said = {"key": "with this key", "address": "from this address", "wrong_keys": "with wrong keys from this address"}
+    said = {
+        "key": "with this key",
+        "address": "from this address",
+        "wrong_keys": "with wrong keys from this address",
+        "signups": "to sign up from this address",
+    }
     again = max(1, math.ceil(wait_s))
     detail = f"Too many calls {said[limit]}: come back in {again} s."
     return Problem(429, "Too many requests", detail, f"limit_{limit}", {"Retry-After": str(again)})

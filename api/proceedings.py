@@ -1,4 +1,4 @@
-"""Requests for data and disputes as they are sent and shown: the wire's shapes and nothing else."""
+"""Requests for data, disputes and sign-ups as they are sent and shown: the wire's shapes and nothing else."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 
 from api.forms import Form, Id, Text, example
 from broker.proceedings import Grievance, Outcome
+from broker.signup import Mode, State
 
 ARequest: TypeAlias = Annotated[Id, Path(examples=["request-7f4a90c1d25e8b36a0fc"])]
+ASignup: TypeAlias = Annotated[Id, Path(examples=["signup-7f4a90c1d25e8b36a0fc"])]
 ADispute: TypeAlias = Annotated[Id, Path(examples=["dispute-7f4a90c1d25e8b36a0fc"])]
 
 
@@ -94,3 +96,49 @@ class DisputeShown(BaseModel):
     statement: str
     created: str
     ruling: RulingShown | None = Field(description="The operator's; null until there is one.")
+
+
+class SignupRules(BaseModel):
+    mode: Mode = Field(description="`automatic`; by published `criteria`; or `closed`: the operator alone registers.")
+    criteria: list[str]
+    unused_after_s: int = Field(description="Seconds after which what nobody decided or used ends by itself.")
+
+
+class NewSignup(Form):
+    model_config = example(
+        id="tree-friends",
+        name="Friends of the Trees",
+        contact="trees@example.org",
+        statement="We care for 300 trees and share their soil sensors",
+    )
+
+    id: Id | None = None
+    name: Text
+    contact: Text | None = None
+    homepage: Text | None = None
+    statement: Text | None = Field(None, description="How you meet the criteria; for the operator alone.")
+
+
+class SignupMade(BaseModel):
+    signup: str
+    id: str = Field(description="The organisation's.")
+    name: str
+    key: str = Field(description="Shown once.")
+    state: State = Field(description="`granted`: the key opens what is yours; `requested`: as soon as it is granted.")
+
+
+class SignupShown(BaseModel):
+    signup: str
+    state: State
+    criterion: str | None = Field(description="The published one by which it was refused.")
+    reason: str | None
+
+
+class SignupWaiting(BaseModel):
+    signup: str
+    id: str
+    name: str
+    contact: str | None
+    homepage: str | None
+    statement: str | None
+    created: str

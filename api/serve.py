@@ -37,6 +37,7 @@ from api.routes import (
     public,
     requests,
     sensorthings,
+    signups,
     transparency,
     use,
     webhooks,
@@ -54,6 +55,7 @@ from broker.store.pictures import Pictures
 
 ROOMS = (
     organisations,
+    signups,
     keys,
     logins,
     gateways,
@@ -110,7 +112,9 @@ def app(settings: Settings) -> FastAPI:
         mqtt_host=settings.mqtt_host,
         listeners=settings.listeners,
         silent_after=settings.silent_after_ns,
-        limits=Limits(settings.requests_per_key, settings.requests_per_address, settings.wrong_keys),
+        limits=Limits(
+            settings.requests_per_key, settings.requests_per_address, settings.wrong_keys, settings.signup_per_hour
+        ),
         rules=settings.house_rules,
         webhook_key=secrets.webhook_key(home.webhooks),
     )
@@ -126,6 +130,7 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(services.tell_noted(), name="meter"),
             asyncio.create_task(services.keep_uses(), name="uses"),
             asyncio.create_task(poster.run(services), name="webhooks"),
+            asyncio.create_task(signups.expire(services), name="signups"),
         ]
         yield
         for task in tasks:

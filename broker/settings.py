@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import times
 from broker.errors import Malformed
+from broker.signup import Mode
 from broker.vision.level import LEVELS, Level, LevelName, Limits, changed
 
 
@@ -99,6 +100,9 @@ class HouseRules:
     justify_purposes: bool = False
     webhook_loopback: bool = False
     webhook_retry_ns: int = 5 * times.SECOND
+    signup: Mode = "automatic"
+    signup_criteria: tuple[str, ...] = ()
+    signup_unused_ns: int = 30 * times.DAY
 
 
 class PictureSettings(BaseSettings):
@@ -200,6 +204,14 @@ class Settings(PictureSettings):
     export is always signed to its end."""
     justify_purposes: bool = False
     """Whether terms may restrict purposes only with a published justification, as public-data law asks of public bodies."""
+    signup: Mode = "automatic"
+    """Whether `POST /api/v1/signup` makes an organisation at once, by published `criteria` that you decide on, or not at all."""
+    signup_criteria: tuple[str, ...] = ()
+    """What sign-ups are decided by: a JSON list of sentences, public."""
+    signup_per_hour: Annotated[int, Field(ge=1)] = 5
+    """Sign-ups from one address: enough for a class in one room to share an afternoon, too few to fill the registry."""
+    signup_unused: Duration = "P30D"
+    """When what nobody decided, or nobody used, ends by itself."""
     webhook_loopback: bool = False
     """Whether webhooks may go to this machine, without TLS too: for tests, and for an operator's own programs."""
     webhook_retry: Duration = "PT5S"
@@ -243,6 +255,12 @@ class Settings(PictureSettings):
             raise ValueError("sensorthings_write: only where HTTP is served on loopback, for anyone may write then")
         return self
 
+    @model_validator(mode="after")
+    def _criteria_are_published(self) -> Self:
+        if (self.signup == "criteria") != bool(self.signup_criteria):
+            raise ValueError("expected MITOYEN_SIGNUP_CRITERIA with MITOYEN_SIGNUP=criteria, and only then")
+        return self
+
     @classmethod
     def read(cls, **given: object) -> Settings:
         """What was given on the command line, else the environment, else the secrets' folder. Raises Malformed, ValidationError."""
@@ -275,7 +293,14 @@ class Settings(PictureSettings):
     @property
     def house_rules(self) -> HouseRules:
         retry = times.parse_duration(self.webhook_retry)
-        return HouseRules(self.justify_purposes, self.webhook_loopback, retry)
+        return HouseRules(
+            self.justify_purposes,
+            self.webhook_loopback,
+            retry,
+            self.signup,
+            self.signup_criteria,
+            times.parse_duration(self.signup_unused),
+        )
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

@@ -52,5 +52,6 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def mitoyen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitoyen]:
     """A running broker on SQLite. Make organisations of your own in it; never stop it or a part of it."""
-    with Mitoyen(tmp_path_factory.mktemp("mitoyen")) as server:
+    often = {"SIGNUP_PER_HOUR": "1000"}  # many tests have one address
+    with Mitoyen(tmp_path_factory.mktemp("mitoyen"), environment=often) as server:
         yield server

@@ -85,9 +85,14 @@ class Keyring:
 
 
 def add_key(connection: Connection, subject: Caller, key: Key, secret: str) -> None:
+    add_hashed(connection, subject, key, keys.key_hash(secret))
+
+
+def add_hashed(connection: Connection, subject: Caller, key: Key, of: str) -> None:
+    """The same of a secret whose hash alone is known."""
     connection.execute(
         insert(t.keys).values(
-            hash=keys.key_hash(secret),
+            hash=of,
             id=key.id,
             role=subject.role,
             subject=subject.id,

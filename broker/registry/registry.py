@@ -33,6 +33,7 @@ from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.proceedings import Proceedings
 from broker.registry.record import PublicRecord, record
+from broker.registry.signups import SignUps
 from broker.registry.webhooks import Webhooks
 from broker.registry.writing import add, change, end, none_left, unique
 
@@ -64,6 +65,11 @@ class Registry(ConsentBook):
     def proceedings(self) -> Proceedings:
         """Requests for data, and disputes."""
         return Proceedings(self._database)
+
+    @property
+    def signups(self) -> SignUps:
+        """Who asked to join."""
+        return SignUps(self._database)
 
     @property
     def webhooks(self) -> Webhooks:

@@ -211,6 +211,22 @@ deliveries = Table(
 )
 """What became of notices that were sent by webhook."""
 
+signups = Table(
+    "signups",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("organisation", _ID, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("contact", Text),
+    Column("homepage", Text),
+    Column("key_hash", String(64), nullable=False),
+    Column("statement", Text),
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("criterion", Text),
+    Column("reason", Text),
+)
+
 issuers = Table(
     "issuers",
     metadata,

@@ -41,6 +41,7 @@ from broker.registry.keyring import MOST
 from broker.registry.reading import Page
 from broker.registry.registry import Registry
 from broker.registry.webhooks import Delivery, Webhook
+from broker.signup import SignUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,7 @@ GATEWAY = Gateway(ORGANISATION.id, "g", "Gateway", "json", (keys.account("gatewa
 DATASTREAM = Datastream(
     ORGANISATION.id, "d", "g", "measurement", "PM2.5", "ug/m3", Place(4.84, 45.76), "air", description="roof"
 )
+OTHER_LOGIN = keys.account("gateway.busy.g", "secret")
 APPLICATION = Application(ApplicationId("app"), ORGANISATION.id, "App", (keys.account("application.app", "secret"),))
 TERMS = Terms("CC-BY-4.0", "Air Agency", ("any",), expires=2**62, redistribution=True)
 OPERATOR = Caller("operator", "")
@@ -300,6 +302,39 @@ def test_requests_and_disputes_are_public_and_what_was_written_can_be_erased(reg
         ("request_removed", None, None),
         ("dispute_removed", None, None),
     ]
+
+
+def test_a_sign_up_is_granted_refused_or_expires_and_then_is_forgotten(registry: Registry) -> None:
+    filled(registry)
+
+    def asked(name: str, created: int) -> SignUp:
+        organisation = Organisation(OrganisationId(name), name.title(), f"{name}@example.org")
+        return SignUp(f"signup-{name}", organisation, keys.key_hash(f"{name}'s key"), created, "why")
+
+    for name, created in (("in", 10), ("out", 11), ("late", 12)):
+        registry.signups.ask(asked(name, created))
+    assert registry.signups.waiting(Page()) == [asked("in", 10), asked("late", 12), asked("out", 11)]
+    with pytest.raises(Conflict, match="already"):
+        registry.signups.ask(asked("air", 13))
+    assert registry.caller("in's key") is None
+    registry.signups.decide(asked("in", 10), None, None, 20)
+    assert registry.caller("in's key") == Caller("organisation", "in")
+    registry.signups.decide(asked("out", 11), "criterion", "reason", 21)
+    assert registry.caller("out's key") is None
+    with pytest.raises(Conflict, match="nothing to decide"):
+        registry.signups.decide(asked("out", 11), None, None, 22)
+    registry.signups.admit(dataclasses.replace(asked("busy", 14), state="granted"))
+    registry.add_gateway(dataclasses.replace(GATEWAY, organisation=OrganisationId("busy"), accounts=(OTHER_LOGIN,)), 23)
+    assert registry.signups.expire(12, 30) == 0
+    assert registry.signups.expire(25, 31) == 2
+    assert [o.id for o in registry.organisations()] == ["air", "busy"]
+    assert registry.caller("in's key") is None
+    states = {name: registry.signups.one(f"signup-{name}").state for name in ("in", "out", "late", "busy")}
+    assert states == {"in": "expired", "out": "refused", "late": "expired", "busy": "granted"}
+    with registry._database.reading() as connection:
+        kept = repr(connection.execute(text("select * from signups where organisation <> 'busy'")).all())
+    assert "@example.org" not in kept
+    assert "why" not in kept
 
 
 def test_what_is_noted_of_webhooks_changes_no_decision(registry: Registry) -> None:

@@ -92,7 +92,9 @@ def test_no_offer_can_say_who_may_accept_it(owner: Owner, more: dict[str, Any]) 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitoyen]:
-    with Mitoyen(tmp_path_factory.mktemp("strict"), environment={"JUSTIFY_PURPOSES": "true"}) as broker:
+    with Mitoyen(
+        tmp_path_factory.mktemp("strict"), environment={"JUSTIFY_PURPOSES": "true", "SIGNUP": "closed"}
+    ) as broker:
         yield broker
 
 
@@ -107,6 +109,12 @@ def test_where_the_operator_asks_for_it_purposes_are_restricted_only_with_a_publ
     why = "The sensors' maker allows no more until 2028"
     offer = owner.offer(["d"], terms={"purposes": ["research"], "justification": why})
     assert strict.call(None, "GET", f"offers/{offer['id']}")["terms"]["justification"] == why
+
+
+def test_where_signing_up_is_closed_the_operator_alone_registers(strict: Mitoyen) -> None:
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        strict.call(None, "POST", "signup", {"name": "Nobody"})
+    assert refusal(refused.value) == (403, "signup_closed")
 
 
 def test_the_sandbox_needs_nothing_but_curl(strict: Mitoyen) -> None:

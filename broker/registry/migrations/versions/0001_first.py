@@ -211,6 +211,21 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tag', 'asked', name=op.f('pk_erasures'))
     )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
+    op.create_table('signups',
+    sa.Column('id', sa.String(length=63), nullable=False),
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('contact', sa.Text(), nullable=True),
+    sa.Column('homepage', sa.Text(), nullable=True),
+    sa.Column('key_hash', sa.String(length=64), nullable=False),
+    sa.Column('statement', sa.Text(), nullable=True),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('created', sa.BigInteger(), nullable=False),
+    sa.Column('criterion', sa.Text(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_signups'))
+    )
+    op.create_index(op.f('ix_signups_organisation'), 'signups', ['organisation'], unique=False)
     op.create_table('charges',
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('agreement', sa.String(length=63), nullable=False),
