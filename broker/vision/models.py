@@ -21,6 +21,8 @@ from broker.vision import faces, onnx
 class File(NamedTuple):
     name: str
     sha256: str
+    setup: str = "run"
+    """With which argument `scripts/setup` fetches it."""
 
 
 FACES = File("centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc")
@@ -60,11 +62,11 @@ def read(where: Path, file: File) -> bytes:
         content = (where / file.name).read_bytes()
     except OSError as error:
         raise Unavailable(
-            f"no model {file.name} in {where}: `scripts/setup run` fetches it, MITOYEN_MODELS names the folder"
+            f"no model {file.name} in {where}: `scripts/setup {file.setup}` fetches it, MITOYEN_MODELS names the folder"
         ) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise Unavailable(
-            f"{where / file.name} is not the model that was measured: remove it, and `scripts/setup run` fetches it again"
+            f"{where / file.name} is not the model that was measured: remove it, and `scripts/setup {file.setup}` fetches it again"
         )
     return content
 
