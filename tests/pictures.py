@@ -36,11 +36,21 @@ def jpeg(drawn: Image.Image, **options: object) -> bytes:
 
 def telling_jpeg() -> bytes:
     """A street whose file says where and with what it was taken, has a comment and a thumbnail's worth of EXIF."""
+    return jpeg(street(), exif=_exif(), comment=b"SECRET-COMMENT", icc_profile=b"SECRET-PROFILE")
+
+
+def telling(data: bytes) -> bytes:
+    """A JPEG with such EXIF and a comment besides, its pixels as they were."""
+    segments = ((0xE1, _exif().tobytes()), (0xFE, b"SECRET-COMMENT"))
+    return data[:2] + b"".join(struct.pack(">BBH", 0xFF, of, len(body) + 2) + body for of, body in segments) + data[2:]
+
+
+def _exif() -> Image.Exif:
     exif = Image.Exif()
     exif[0x010F] = "Maker of cameras"
     exif[0x0131] = "SECRET-SOFTWARE"
     exif.get_ifd(0x8825)[2] = (45.0, 45.0, 0.0)
-    return jpeg(street(), exif=exif, comment=b"SECRET-COMMENT", icc_profile=b"SECRET-PROFILE")
+    return exif
 
 
 def bomb(side: int = 30_000) -> bytes:

@@ -17,6 +17,10 @@ import pytest
 from PIL import Image
 
 from broker import times
+from broker.settings import PictureSettings
+from broker.vision import workers
+from broker.vision.level import LEVELS
+from broker.vision.wire import Asked, Setup
 from tests.mqtt import Client
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.pictures import jpeg, large_jpeg, street, telling_jpeg
@@ -269,24 +273,43 @@ def test_no_raw_frame_is_on_disk(watched: tuple[Owner, Reader, dict[str, Any]], 
             assert b"SECRET-COMMENT" not in path.read_bytes(), path
 
 
-def test_without_models_nothing_is_released_and_owner_and_readers_see_why(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    with Mitoyen(tmp_path, environment={"MODELS": str(tmp_path / "models")}) as blind:
+@pytest.mark.parametrize(
+    ("environment", "reason", "detail"),
+    [
+        ({"MODELS": "/nowhere"}, "no_model", "centerface.onnx"),
+        ({"FRAME_TIMEOUT_S": "0.001", "CAMERA_WORKERS": "1"}, "timeout", "longer than 0.001 s"),
+    ],
+)
+def test_without_models_or_time_nothing_is_released_and_owner_and_readers_see_why(
+    tmp_path: Path, environment: dict[str, str], reason: str, detail: str
+) -> None:
+    with Mitoyen(tmp_path, environment=environment) as blind:
         owner, reader = new_owner(blind, "blind"), new_reader(blind, "blind-screen")
         owner.datastream("corner", kind="camera")
         offer = owner.offer(["corner"], BLUR)
-        reader.agree(offer["id"])
+        (granted,) = reader.agree(offer["id"])["releases"]
         topic = f"status/blind/{offer['id']}/corner"
         with Camera(owner.mqtt, "camera") as camera, Subscriber(reader.mqtt, "status") as status:
             status.subscribe("status/#")
             status.subscribe("live/#")
             camera.see("corner", jpeg(street()), "blind")
-            refused = await_rejection(owner, "no_model")
+            refused = await_rejection(owner, reason)
             status.await_that(lambda last: (last.get(topic) or {}).get("state") == "withheld")
-        assert "centerface.onnx" in refused["reason"]
-        assert dict(status.messages)[topic]["reason"] == "no_model"
+        assert detail in refused["reason"]
+        assert dict(status.messages)[topic]["reason"] == reason
         assert not [topic for topic, _ in status.messages if topic.startswith("live/")]
-        assert blind.metric("mitoyen_frames_total") >= 1
+        with blind.client(reader.key) as client:
+            assert client.get(granted["latest"]).status_code == httpx.codes.NOT_FOUND
+        assert f'mitoyen_frames_total{{outcome="{reason}"}} 1.0' in blind.text(blind.operator_key, "/metrics")
+
+
+async def test_a_worker_that_takes_too_long_is_killed() -> None:
+    bounds, folder = PictureSettings().picture_limits, PictureSettings().models_folder
+    async with workers.worker(Setup(str(folder), dict(LEVELS), bounds.bytes, bounds.pixels)) as one:
+        os.kill(one.process.pid, signal.SIGSTOP)  # it would answer else, on a fast machine
+        with pytest.raises(TimeoutError):
+            await one.cover(Asked(jpeg(street()), "fast"), 0.1)
+    assert one.process.returncode == -signal.SIGKILL
 
 
 def test_a_worker_that_hangs_or_dies_costs_its_frame_alone(tmp_path: Path) -> None:

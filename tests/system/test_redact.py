@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,10 +14,17 @@ from PIL import Image
 
 from broker.settings import PictureSettings
 from broker.vision import models
-from tests.pictures import bomb, jpeg, large_jpeg, street, telling_jpeg
+from tests.pictures import SAMPLES, bomb, jpeg, large_jpeg, street, telling, telling_jpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODELS = PictureSettings().models_folder
 PLATE = (248, 306, 148, 28)  # left, top, width and height of what stands on the plate of the street that is drawn
+PEOPLE = [f"face_maksssksksss{one}.jpg" for one in (711, 384, 129, 606, 86, 250)]
+CARS = [f"plate_{one}.jpg" for one in ("eu_eu9", "eu_test_092", "us_wts-lg-000068", "br_ODC9387")]
+SMALLEST = 16  # px: what is promised of faces begins here
+ENOUGH = 0.8  # of a box: more than a face's or a plate's edges may stick out
 
 
 def redact(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +34,7 @@ def redact(*arguments: object, **environment: str) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def covered(picture: Path, box: tuple[int, int, int, int] = PLATE) -> float:
+def covered(picture: Path, box: Sequence[int] = PLATE) -> float:
     """Which share of the box is of one colour."""
     x, y, width, height = box
     pixels = np.asarray(Image.open(picture))[y : y + height, x : x + width].astype(int)
@@ -51,6 +59,34 @@ def test_metadata_does_not_leave(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(telling_jpeg())
     redact(tmp_path / "a.jpg", "--out", tmp_path / "out", "--level", "fast")
     assert b"SECRET" not in (tmp_path / "out" / "a.jpg").read_bytes()
+
+
+def test_on_photographs_each_face_and_plate_is_covered_and_no_metadata_leaves(tmp_path: Path) -> None:
+    """A few, at the level that is the default: `bench/vision.py` measures all, at every level."""
+    if not SAMPLES.is_dir():
+        pytest.skip(f"no annotated photographs beside this checkout: {SAMPLES}")
+    for file in PEOPLE + CARS:
+        (tmp_path / file).write_bytes(telling((SAMPLES / "images" / file).read_bytes()))
+    out = tmp_path / "out"
+    done = redact(*(tmp_path / file for file in PEOPLE + CARS), "--out", out)
+    assert done.returncode == 0, done.stderr
+    wanted = [(file, box) for file, boxes in annotated().items() for box in boxes if file in PEOPLE + CARS]
+    assert len(wanted) >= 20
+    assert [one for one in wanted if covered(out / one[0], one[1]) < ENOUGH] == []
+    for file in PEOPLE + CARS:
+        assert b"SECRET" not in (out / file).read_bytes()
+        with Image.open(out / file) as picture:
+            assert not picture.getexif()
+            assert covered(out / file, (0, 0, *picture.size)) < 0.5, "nor is everything covered"
+
+
+def annotated() -> dict[str, list[list[int]]]:
+    """By file the boxes of its plates, and of its faces that are not too small."""
+    listed = json.loads((SAMPLES / "annotations.json").read_text())
+    return {
+        Path(one["file"]).name: [*one["plates"], *(face for face in one["faces"] if min(face[2:]) >= SMALLEST)]
+        for one in listed
+    }
 
 
 def test_a_picture_that_can_not_be_read_is_named_and_the_others_are_written(tmp_path: Path) -> None:
