@@ -28,11 +28,13 @@ class Login(msgspec.Struct, frozen=True):
 
 
 def load(path: Path) -> dict[str, Login]:
-    """The logins by user name; made and written the first time."""
-    if not path.exists():
-        made = {name: Login(name, keys.new_password(), secrets.token_hex(16)) for name in OWN_ROLES}
-        write_private(path, msgspec.json.encode(made))
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
+    """The logins by user name; made and written the first time, and so is one that a newer version needs besides."""
+    kept = msgspec.json.decode(path.read_bytes(), type=dict[str, Login]) if path.exists() else {}
+    missing = OWN_ROLES.keys() - kept.keys()
+    if missing:
+        kept |= {name: Login(name, keys.new_password(), secrets.token_hex(16)) for name in missing}
+        write_private(path, msgspec.json.encode(kept))
+    return kept
 
 
 def webhook_key(path: Path) -> bytes:

@@ -7,15 +7,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
+import msgspec
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from broker import secrets
+from broker.authorisation import OWN_ROLES
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.servers import Mitoyen
 
@@ -147,9 +151,21 @@ def test_client_ids_and_passwords_of_the_broker_are_random_and_private(mitoyen: 
     logins = mitoyen.home / "logins.json"
     assert logins.stat().st_mode & 0o077 == 0
     kept = json.loads(logins.read_text())
-    secrets = [kept[name][what] for name in kept for what in ("client_id", "password")]
-    assert len(set(secrets)) == len(secrets) >= 8
-    assert all(len(secret) >= 20 for secret in secrets)
+    hidden = [kept[name][what] for name in kept for what in ("client_id", "password")]
+    assert len(set(hidden)) == len(hidden) >= 8
+    assert all(len(secret) >= 20 for secret in hidden)
+
+
+def test_a_home_gets_the_logins_that_it_was_made_without_and_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "logins.json"
+    before = secrets.load(path)
+    del before["mitoyen.cameras"]
+    path.write_bytes(msgspec.json.encode(before))
+    after = secrets.load(path)
+    assert set(after) == set(OWN_ROLES)
+    assert {name: after[name] for name in before} == before
+    assert secrets.load(path) == after
+    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_the_prefix_of_a_client_id_is_other_for_every_client(owner: Owner, reader: Reader, mitoyen: Mitoyen) -> None:
