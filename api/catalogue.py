@@ -43,7 +43,7 @@ THEMES = {
 }
 """The themes of owners that the EU's table of data themes has; any other is a keyword."""
 _FORMATS = {"json": "JSON", "csv": "CSV", "parquet": "PARQUET", "geojson": "GEOJSON"}
-"""Of history, as the EU's table of file types names them."""
+"""Of history, as the EU's table of file types names them; a camera has none, but its last picture."""
 
 
 def catalogue(
@@ -128,17 +128,24 @@ def _described(offer: Offer, name: str) -> str:
 
 
 def _distributions(base: str, offer: Offer, release: Release) -> Iterable[Document]:
-    address = f"{base}/api/v1/releases/{release.id}/observations"
+    path = f"{base}/api/v1/releases/{release.id}"
+    if release.datastream.kind == "camera":
+        yield _distribution(base, offer, release, f"{path}/latest", "jpeg", "JPEG")
+        return
     for name, code in _FORMATS.items():
-        yield {
-            "@id": f"{address}?format={name}",
-            "@type": "dcat:Distribution",
-            "dct:title": f"{release.datastream.id} as {name}",
-            "dcat:accessURL": {"@id": f"{address}?format={name}"},
-            "dcat:accessService": {"@id": f"{base}/#history"},
-            "dct:format": _of("file-type", code, "dct:MediaTypeOrExtent"),
-            "dct:license": {"@id": licence.uri(offer.terms.licence), "@type": "dct:LicenseDocument"},
-        }
+        yield _distribution(base, offer, release, f"{path}/observations?format={name}", name, code)
+
+
+def _distribution(base: str, offer: Offer, release: Release, address: str, name: str, code: str) -> Document:
+    return {
+        "@id": address,
+        "@type": "dcat:Distribution",
+        "dct:title": f"{release.datastream.id} as {name}",
+        "dcat:accessURL": {"@id": address},
+        "dcat:accessService": {"@id": f"{base}/#history"},
+        "dct:format": _of("file-type", code, "dct:MediaTypeOrExtent"),
+        "dct:license": {"@id": licence.uri(offer.terms.licence), "@type": "dct:LicenseDocument"},
+    }
 
 
 def _agent(address: str, name: str, known: Organisation | None) -> Document:

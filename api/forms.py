@@ -394,7 +394,8 @@ class ReleaseGranted(BaseModel):
     id: str
     topic: str
     status: str = Field(description="The topic that tells silence from failure.")
-    observations: str
+    observations: str | None = Field(description="The path of its history; null for a camera, which has none.")
+    latest: str = Field(description="The path of what was released last; of a camera the picture.")
 
 
 class AgreementShown(BaseModel):

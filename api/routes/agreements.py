@@ -16,7 +16,7 @@ from api.routes.offers import terms_shown
 from api.services import Known, Services, With, speaks_for
 from broker import keys, topics
 from broker.access import Denied, permit
-from broker.model import Agreement, AgreementId, Caller, Offer
+from broker.model import Agreement, AgreementId, Caller, Offer, Release
 
 router = APIRouter(prefix="/api/v1/agreements", tags=["agreements"])
 
@@ -160,15 +160,18 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
         reason=agreement.reason,
         version=agreement.version,
         terms=terms_shown(agreement.terms),
-        releases=[
-            forms.ReleaseGranted(
-                id=release.id,
-                topic=offer.topic(release),
-                status=topics.status(offer.organisation, offer.id, release.datastream.id),
-                observations=f"/api/v1/releases/{release.id}/observations",
-            )
-            for release in (offer.releases if agreement.state == "active" else ())
-        ],
+        releases=[_granted(offer, release) for release in (offer.releases if agreement.state == "active" else ())],
+    )
+
+
+def _granted(offer: Offer, release: Release) -> forms.ReleaseGranted:
+    path = f"/api/v1/releases/{release.id}"
+    return forms.ReleaseGranted(
+        id=release.id,
+        topic=offer.topic(release),
+        status=topics.status(offer.organisation, offer.id, release.datastream.id),
+        observations=None if release.datastream.kind == "camera" else f"{path}/observations",
+        latest=f"{path}/latest",
     )
 
 

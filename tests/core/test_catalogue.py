@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def test_every_dataset_has_a_licence_on_each_distribution_and_places_no_finer_th
     )
     assert "4.8 45.7" in exact
     assert "4.8 45.7" not in coarse
+
+
+def test_of_a_camera_the_last_picture_is_distributed_and_no_history() -> None:
+    offer = _offer("hourly")
+    seen = dataclasses.replace(offer.releases[0].datastream, kind="camera")
+    of_camera = dataclasses.replace(offer, releases=(dataclasses.replace(offer.releases[0], datastream=seen),))
+    graph = _graph(catalogue(BASE, [of_camera], {"air": PUBLISHER}))
+    (picture,) = graph.subjects(RDF.type, DCAT.Distribution)
+    assert str(picture) == f"{BASE}/api/v1/releases/hourly-pm-0/latest"
+    assert str(graph.value(picture, URIRef("http://purl.org/dc/terms/format"))).endswith("/JPEG")
 
 
 def test_a_large_catalogue_comes_in_pages() -> None:

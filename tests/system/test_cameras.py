@@ -127,6 +127,20 @@ def test_a_frame_leaves_covered_without_metadata_and_with_its_licence(
     assert (history.status_code, history.json()["reason"]) == (422, "no_history")
 
 
+def test_an_agreement_says_where_the_picture_is_and_of_no_history(
+    watched: tuple[Owner, Reader, dict[str, Any]],
+) -> None:
+    owner, _, release = watched
+    reader = new_reader(owner.broker, "finder")
+    owner.datastream("air")
+    offers = release["topic"].split("/")[2], owner.offer(["air"])["id"]
+    (camera,), (numbers,) = (reader.agree(offer)["releases"] for offer in offers)
+    path = f"/api/v1/releases/{release['id']}"
+    assert (camera["observations"], camera["latest"]) == (None, f"{path}/latest")
+    path = f"/api/v1/releases/{numbers['id']}"
+    assert (numbers["observations"], numbers["latest"]) == (f"{path}/observations", f"{path}/latest")
+
+
 def test_the_live_stream_says_where_the_new_picture_is(
     watched: tuple[Owner, Reader, dict[str, Any]], camera: Camera
 ) -> None:
