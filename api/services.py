@@ -19,7 +19,7 @@ from api.errors import denied, forbidden, unauthenticated
 from api.forms import Id
 from api.limits import Limits, address_of
 from broker import keys
-from broker.access import NOTHING, Denied, Permitted, Used, permit
+from broker.access import NOTHING, Denied, Permitted, Used, chosen, permit
 from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
 from broker.errors import Malformed, Unavailable
 from broker.keeper import state
@@ -125,7 +125,7 @@ class Services:
         """What the caller reads an offer under, if it is an application that has one."""
         if caller is None or caller.role != "application":
             return None
-        return self.registry.agreement_between(caller.id, offer.id)
+        return chosen(offer, self.registry.agreements_between(caller.id, offer.id), self.clock(), self.used)
 
     def delivered(self, *what: Delivered) -> None:
         """Count what was answered; whoever had its quota is decided on anew. Raises Unavailable."""

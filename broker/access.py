@@ -5,6 +5,7 @@ The MQTT rules, the history and every stream follow `permit`, so they cannot dis
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -58,6 +59,17 @@ def permit(offer: Offer, agreement: Agreement | None, now: int, used: Used = NOT
     if agreement is None:
         return Denied("no_agreement", f"No agreement covers the offer {offer.id}: accept it first.")
     return _under(agreement, offer, now, used)
+
+
+def chosen(
+    offer: Offer, agreements: Sequence[Agreement], now: int, used: Callable[[Agreement], Used]
+) -> Agreement | None:
+    """Which of an application's agreements on an offer, the oldest first, it reads under: one that permits it, else the newest.
+
+    It may have several, each for a purpose; one that ended takes nothing from another.
+    """
+    permitting = (one for one in agreements if isinstance(permit(offer, one, now, used(one)), Permitted))
+    return next(permitting, agreements[-1] if agreements else None)
 
 
 def _under(agreement: Agreement, offer: Offer, now: int, used: Used) -> Decision:

@@ -105,6 +105,10 @@ class Authority:
         self._load = load
         self._used = used
         self._applied: Policy | None = None
+        self._known = Snapshot(-1)
+        """The newest that was applied."""
+        self._decided = 0
+        """When (ns) that was."""
         self._session: _Session | None = None
         self._alone = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -136,7 +140,10 @@ class Authority:
             if self._session is None or self._applied is None:
                 raise Unavailable("the connection to Mosquitto's control topic is down")
             now = time.time_ns()
-            wanted = policy(snapshot, now, self._used(now))
+            self._known = max(
+                self._known, snapshot, key=lambda one: one.revision
+            )  # one that was overtaken takes nothing back
+            wanted = policy(self._known, now, self._used(now))
             commands = changes(self._applied, wanted, passwords)
             if commands:
                 try:
@@ -146,18 +153,19 @@ class Authority:
                 made = frozenset(passwords) | frozenset(self._applied.clients)
                 clients = {name: roles for name, roles in wanted.clients.items() if name in made}
                 self._applied = Policy(wanted.roles, clients, wanted.disabled & clients.keys())
+            self._decided = now
         self._changed.set()
 
     async def _expire(self) -> None:
+        """At each instant that something ends by itself decide anew, by what is known already: to look it up takes too long."""
         while True:
             self._changed.clear()
-            snapshot = await self._load()
-            due = snapshot.next_change(time.time_ns())
+            due = self._known.next_change(self._decided)  # one that came while it was applied is due now
             sleep_s = LONGEST_SLEEP_S if due is None else max(0.0, (due - time.time_ns()) / 1e9)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), min(sleep_s, LONGEST_SLEEP_S))
                 continue
-            await self.apply(await self._load(), {})
+            await self.apply(self._known if due is not None else await self._load(), {})
 
 
 @asynccontextmanager

@@ -56,6 +56,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # which paho leaves to the garbage when it was not let in
 
     def await_disconnected(self) -> None:
         """Wait until the broker ended the connection."""

@@ -93,7 +93,7 @@ def observations(request: Request, release: forms.ARelease, caller: Anyone, with
     Parquet answers ranges of bytes, so that a reader may take the URL for a file.
     """
     found, offer = with_.registry.release(release)
-    return _answer(request, with_, _Reader(with_, caller, offer, with_.permit(caller, offer)), [found], query)
+    return _answer(request, with_, _reader(with_, caller, offer), [found], query)
 
 
 @router.head("/offers/{offer}/observations", include_in_schema=False)
@@ -103,7 +103,7 @@ def observations_of_offer(
 ) -> Response:
     """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
     found = with_.registry.offer(offer)
-    reader = _Reader(with_, caller, found, with_.permit(caller, found))
+    reader = _reader(with_, caller, found)
     different = {release.stream: release for release in reversed(found.releases)}  # by cell all are one
     return _answer(request, with_, reader, [r for r in found.releases if r is different[r.stream]], query)
 
@@ -143,8 +143,9 @@ class _Reader:
     services: Services
     caller: Caller | None
     offer: Offer
+    epoch: int
+    """When it was decided."""
     permitted: Permitted
-    epoch: int = -1
     records: int = 0
     """Read and not counted as delivered yet."""
 
@@ -153,20 +154,28 @@ class _Reader:
         return f"{self.caller.role}/{self.caller.id}" if self.caller else "anyone"
 
     def counted(self, body: Iterator[bytes]) -> Iterator[bytes]:
-        """The same, counted as delivered piece by piece, before each leaves."""
+        """The same, counted as delivered piece by piece, before each leaves. Raises Problem when it may no longer."""
         agreement = self.services.agreement(self.caller, self.offer)
         under = agreement.id if agreement and self.offer.terms.access != "open" else ANYONE
         for piece in body:
             records, self.records = self.records, 0
+            if records:
+                self.still()
             self.services.delivered(Delivered(self.offer.id, under, records, len(piece)))
             yield piece
 
     def still(self) -> None:
         """Raises Problem when what was permitted at the beginning no longer is."""
-        over = self.permitted.until is not None and time.time_ns() >= self.permitted.until
+        over = self.permitted.until is not None and self.services.clock() >= self.permitted.until
         if over or self.epoch != self.services.epoch:
             self.epoch = self.services.epoch
             self.permitted = self.services.permit_still(self.caller, self.offer)
+
+
+def _reader(with_: Services, caller: Caller | None, offer: Offer) -> _Reader:
+    """Raises Problem."""
+    epoch = with_.epoch  # before it is decided: what changes meanwhile is looked at again
+    return _Reader(with_, caller, offer, epoch, with_.permit(caller, offer))
 
 
 def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequence[Release], query: Asked) -> Response:
@@ -194,6 +203,7 @@ def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequen
     completeness = _kept(with_, offer, chosen)
     if query.limit is not None:
         completeness = made.limited(query.limit, completeness)
+        reader.still()  # a page that took longer than it was permitted is refused rather than cut off
     body = made.body(encode, completeness)
     first = next(body, b"")  # a store that is away is told by the status, which is sent before the first byte
     headers = _headers(offer, completeness)

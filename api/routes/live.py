@@ -74,18 +74,16 @@ def live_of_several(
     """Several releases in one stream; each event's `event` is its release's id."""
     within(caller, "live")
     stream = _Stream(with_, request.app.state.hub, caller, several=True)
-    for offer in with_.registry.offers():
-        chosen = [r for r in offer.releases if release is None or r.id in release]
-        if not chosen:
-            continue
+    for one in release or ():
+        found, offer = with_.registry.release(one)
+        stream.add(found, offer, with_.permit(caller, offer))
+    for offer in with_.registry.offers() if release is None else ():
         try:
             decision = with_.permit(caller, offer, "live")
         except Problem:
-            if release is not None:
-                raise
             continue
-        for one in chosen:
-            stream.add(one, offer, decision)
+        for found in offer.releases:
+            stream.add(found, offer, decision)
     return _answer(request, stream, None)
 
 
@@ -148,7 +146,7 @@ class _Stream:
         return [b"event: notice\ndata: %s\n\n" % msgspec.json.encode(notice(one)) for one in new]
 
     def stale(self) -> bool:
-        now = time.time_ns()
+        now = self.services.clock()
         return self.epoch != self.services.epoch or any(
             decision.until is not None and decision.until <= now for decision in self.decisions.values()
         )

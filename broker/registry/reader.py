@@ -158,11 +158,10 @@ class RegistryReader:
         with self._database.reading() as c:
             return _one(reading.agreements(c, t.agreements.c.id == agreement), f"agreement {agreement}")
 
-    def agreement_between(self, application: str, offer: str) -> Agreement | None:
-        """The one that is active, else the newest, else None."""
+    def agreements_between(self, application: str, offer: str) -> list[Agreement]:
+        """In whatever state, the oldest first: there may be one for each purpose."""
         with self._database.reading() as c:
-            found = reading.agreements(c, t.agreements.c.application == application, t.agreements.c.offer == offer)
-        return next((a for a in found if a.state == "active"), found[-1] if found else None)
+            return reading.agreements(c, t.agreements.c.application == application, t.agreements.c.offer == offer)
 
     def agreements(self, party: Caller, page: Page = WHOLE) -> list[Agreement]:
         """An application's; an organisation's, as owner of the offer or of the application."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker import times, topics
-from broker.access import Denied, Permitted, Used, permit
+from broker.access import NOTHING, Denied, Permitted, Used, chosen, permit
 from broker.authorisation import OPEN, OWN_ROLES, Policy, Rule, changes, document, policy
 from broker.licence import Quota, Terms
 from broker.model import (
@@ -256,3 +256,12 @@ def test_a_quota_leaves_what_was_not_used_and_ends_when_nothing_is_left(
 )
 def test_a_quotas_period_is_the_calendars(per: Literal["day", "month"], now: str, begin: str, end: str) -> None:
     assert Quota(per, 1).period(times.parse(now)) == (times.parse(begin), times.parse(end))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["active", "revoked"]), st.none() | st.integers(0, 5)), max_size=4))
+def test_of_several_agreements_one_that_permits_is_read_under(held: list[tuple[AgreementState, int | None]]) -> None:
+    several = [agreement(state=state, terms=dataclasses.replace(TERMS, expires=expires)) for state, expires in held]
+    under = chosen(offer(), several, 3, lambda _: NOTHING)
+    any_permits = any(isinstance(permit(offer(), one, 3), Permitted) for one in several)
+    assert isinstance(permit(offer(), under, 3), Permitted) == any_permits
+    assert (under is None) == (not several)

@@ -157,6 +157,10 @@ class World:
         assert isinstance(what, control.QuotaUsed)
         return msgspec.Raw(msgspec.json.encode(self.meter.used(self.model.now)))
 
+    def agreement(self, application: str, offer: str) -> Agreement | None:
+        found = self.registry.agreements_between(application, offer)
+        return found[-1] if found else None
+
     # --- steps
 
     def offer(self, offer: OfferId, terms: Terms) -> None:
@@ -184,7 +188,7 @@ class World:
         self.model.held[application, offer] = Licence(found.terms, purpose, state == "active")
 
     def decide(self, application: ApplicationId, offer: OfferId, grant: bool) -> None:
-        agreement = self.registry.agreement_between(application, offer)
+        agreement = self.agreement(application, offer)
         if agreement is None:
             return
         try:
@@ -196,7 +200,7 @@ class World:
             del self.model.held[application, offer]
 
     def renew(self, application: ApplicationId, offer: OfferId) -> None:
-        agreement = self.registry.agreement_between(application, offer)
+        agreement = self.agreement(application, offer)
         if agreement is None or offer in self.model.gone:
             return
         found = self.registry.offer(offer)
@@ -212,7 +216,7 @@ class World:
             self.model.offers[offer] = terms
 
     def pause(self, application: ApplicationId, offer: OfferId, pause: bool) -> None:
-        agreement = self.registry.agreement_between(application, offer)
+        agreement = self.agreement(application, offer)
         if agreement is None:
             return
         owner = Caller("organisation", OWNER)
@@ -223,7 +227,7 @@ class World:
         self.model.held[application, offer].paused = pause
 
     def revoke(self, application: ApplicationId, offer: OfferId) -> None:
-        agreement = self.registry.agreement_between(application, offer)
+        agreement = self.agreement(application, offer)
         owner = Caller("organisation", OWNER)
         if agreement and self.registry.revoke_agreement(agreement.id, owner, "because", self.model.now):
             self.model.held.pop((application, offer), None)
@@ -249,7 +253,7 @@ class World:
                 held.used[self.model.now // times.DAY] += records
 
     def read(self, application: ApplicationId, offer: OfferId, records: int) -> None:
-        agreement = self.registry.agreement_between(application, offer)
+        agreement = self.agreement(application, offer)
         held = self.model.held.get((application, offer))
         if agreement is not None and held is not None and held.granted:
             self.meter.delivered([Delivered(offer, agreement.id, records, records)])
