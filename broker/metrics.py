@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS_ACCEPTED = Counter("mitoyen_records_accepted", "Records that entered the journal")
@@ -33,3 +35,9 @@ LIMITED = Counter("mitoyen_requests_limited", "Requests that were one too many, 
 STREAMS = Gauge("mitoyen_live_streams", "Server-Sent Events streams that are open", multiprocess_mode="livesum")
 WEBHOOKS = Counter("mitoyen_webhook_attempts", "Attempts to tell an application by webhook", ["outcome"])
 STREAM_DROPPED = Counter("mitoyen_live_dropped", "Events that a reader of a live stream was too slow for")
+
+
+def count_withheld(reasons: Mapping[str, int]) -> None:
+    """So many records are not shown, for each reason."""
+    for reason, count in reasons.items():
+        WITHHELD.labels(reason).inc(count)

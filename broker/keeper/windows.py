@@ -1,4 +1,4 @@
-"""What a feed shows of points together: windows, one of each interval; and where a long past is cut into pieces. Pure."""
+"""What a feed shows of points together: windows, one of each interval; when they are due, and where a long past is cut into pieces. Pure."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def _prepared(feed: Feed, points: list[Point], hidden: Counter[str]) -> list[Poi
         points = [one for one in changed if isinstance(one, Point)]
         hidden.update(one for one in changed if isinstance(one, str))
     return points
+
+
+def due_of(feed: Feed, start: int, lateness: int) -> int:
+    """When (ns) the window that begins at `start` is released; `lateness` (ns) is how long records of it are waited for."""
+    assert feed.window_ns is not None
+    waits = 0 if feed.profile.aggregate is None else lateness
+    return start + feed.window_ns + max(waits, feed.profile.delay_ns)
 
 
 def first_of_each(points: Iterable[Point], every: int) -> list[Point]:

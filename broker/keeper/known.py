@@ -1,0 +1,30 @@
+"""What the registry says, as the keeper last read it: one view for all that it does until it looks again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from broker.consent import NONE
+from broker.keeper.plan import Plan, compile_plan
+from broker.registry.reader import RegistryReader
+from broker.registry.snapshot import Snapshot
+
+
+class Known:
+    """Read by all, changed by `follow` alone."""
+
+    def __init__(self, registry: RegistryReader, hash_of: Callable[[str], str]) -> None:
+        self._registry = registry
+        self._hash_of = hash_of
+        self.snapshot = Snapshot(-1)
+        self.consents = NONE
+        self.plan = Plan({}, {})
+
+    def follow(self) -> bool:
+        """Read anew what changed; whether anything did. Raises Unavailable."""
+        if self._registry.revision() == self.snapshot.revision:
+            return False
+        self.snapshot = self._registry.snapshot()
+        self.consents = self.snapshot.consented(self._hash_of)
+        self.plan = compile_plan(self.snapshot)
+        return True
