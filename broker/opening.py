@@ -8,8 +8,7 @@ from broker.registry.registry import Registry
 from broker.settings import Settings
 from broker.store import influx
 from broker.store import open as store
-from broker.store.influxserver import Account
-from broker.store.influxserver2 import Token
+from broker.store.influxserver import Account, Token
 from broker.store.protocol import Store
 
 

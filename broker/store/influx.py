@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.errors import StoreUnavailable
-from broker.store.influxserver import Server
-from broker.store.influxserver2 import Server2, Token
+from broker.store.influxserver import Server, Token
 from broker.store.lineprotocol import (
     COLUMNS,
     MEASUREMENT,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from broker.points import Cursor, Point, Rows
     from broker.store.influxserver import Account, Series
+    from broker.store.influxserver2 import Server2
     from broker.store.lineprotocol import Found
 
 _PAGE = 9_999  # points a query, 4 MB; with the one more that is asked for, the lowest max-row-limit shipped
@@ -190,7 +190,7 @@ def prepare_buckets(url: str, prefix: str, admin: Token) -> None:
 
     Tokens for them are the operator's to make: a server of 2.x chooses them itself.
     """
-    server = Server2(url, admin)
+    server = _server2(url, admin)
     try:
         for which in ("raw", "released"):
             server.create_bucket(f"{prefix}_{which}")
@@ -200,8 +200,14 @@ def prepare_buckets(url: str, prefix: str, admin: Token) -> None:
 
 def _server(url: str, account: Account | Token | None) -> Server:
     if isinstance(account, Token):
-        return Server2(url, account)
+        return _server2(url, account)
     return Server(url, account.header if account else None)
+
+
+def _server2(url: str, token: Token) -> Server2:
+    from broker.store.influxserver2 import Server2  # noqa: PLC0415 - its client takes 0.1 s to load, in every process
+
+    return Server2(url, token)
 
 
 def _point(found: Found) -> Point:

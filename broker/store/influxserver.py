@@ -44,6 +44,18 @@ class Account:
         return "Basic " + base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What may be done on a server of 2.x, in one of its organisations."""
+
+    organisation: str
+    token: str = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        return f"Token {self.token}"
+
+
 class Series(msgspec.Struct):
     """Rows of a result that share their tags."""
 

@@ -8,7 +8,6 @@ https://docs.influxdata.com/influxdb/v2/api/, https://docs.influxdata.com/influx
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from broker import times
 from broker.errors import StoreUnavailable
-from broker.store.influxserver import Server
+from broker.store.influxserver import Server, Token
 from broker.store.lineprotocol import MEASUREMENT, identifier, tag
 
 T = TypeVar("T")
@@ -28,18 +27,6 @@ T = TypeVar("T")
 _ANSWER_MS = 30_000  # as long as a query to a server of 1.x may take
 _ERASE_MS = 600_000
 _FOR_EVER = 0  # seconds a bucket keeps what is in it
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What may be done on a server of 2.x, in one of its organisations."""
-
-    organisation: str
-    token: str = field(repr=False)
-
-    @property
-    def header(self) -> str:
-        return f"Token {self.token}"
 
 
 class _Complaint(msgspec.Struct):

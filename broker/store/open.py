@@ -11,8 +11,7 @@ from broker.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from broker.store.influxserver import Account
-    from broker.store.influxserver2 import Token
+    from broker.store.influxserver import Account, Token
     from broker.store.protocol import Store
 
 

@@ -18,7 +18,7 @@ import pytest
 from broker.errors import StoreRejected, StoreUnavailable
 from broker.points import Point, Row
 from broker.store.influx import InfluxStore, prepare_buckets
-from broker.store.influxserver2 import Token
+from broker.store.influxserver import Token
 from broker.times import EARLIEST, LATEST
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from broker.errors import StoreRejected
 from broker.points import Point, Row
 from broker.store.influx import InfluxStore, prepare, prepare_buckets
-from broker.store.influxserver2 import Token
+from broker.store.influxserver import Token
 from broker.store.open import open_released, open_stores
 from broker.store.sqlite import SqliteStore
 from broker.times import DAY, EARLIEST, LATEST, SECOND, parse
