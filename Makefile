@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check test test-all lock bench-revocation
+.PHONY: help setup demo setup-test check test test-all bench-revocation lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile

@@ -159,6 +159,7 @@ def test_every_login_of_a_role_may_the_same_and_a_suspension_is_of_all() -> None
 def test_a_gateway_publishes_below_its_own_topic_and_hears_its_receipts() -> None:
     assert policy(snapshot(), 0, {}).roles["gateway.o.g"] == {
         Rule("publishClientSend", "in/o/g/#"),
+        Rule("publishClientSend", "frame/o/g/#"),
         Rule("subscribeLiteral", "ack/o/g"),
         Rule("publishClientReceive", "ack/o/g"),
     }

@@ -60,6 +60,9 @@ async def test_a_tag_is_shown_from_its_consent_until_its_withdrawal_and_then_now
             device.publish("door", [read(1, times.parse(given["since"]) - times.HOUR), read(2), read(1)])
             await asyncio.to_thread(device.await_answers, 4)
             first = json.loads(await heard.get())
+            assert await asyncio.to_thread(reader.history, release) == [
+                first
+            ]  # what is withdrawn before it is kept is not kept
             begin = time.monotonic()
             held = await asyncio.to_thread(
                 said, mitoyen, "consents/withdrawal", tag=TAG.format(1), code=given["code"], erase=False
