@@ -63,7 +63,7 @@ def test_ctrl_c_ends_the_demo_and_leaves_no_process(sign: signal.Signals) -> Non
         (sandbox,) = re.findall(r"http://\S+/api/v1/sandbox", line)
         assert httpx.get(sandbox, trust_env=False, verify=TLS).json()
         parts = _children(demo.pid)
-        assert len(parts) == 4
+        assert len(parts) == 5
         demo.send_signal(sign)
         out, rest = demo.communicate(timeout=30)
         assert demo.returncode == 0, rest
