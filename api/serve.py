@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from api import errors, poster
+from api.description import described
 from api.hub import Hub
 from api.limits import LimitAddresses, Limits
 from api.ranges import Files
@@ -167,4 +168,6 @@ def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     errors.install(made)
     for room in ROOMS:
         made.include_router(room.router)
+    as_declared = made.openapi
+    made.openapi = lambda: made.openapi_schema or described(as_declared())  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return made
