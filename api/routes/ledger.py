@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/ledger", tags=["ledger"])
 PIECE = 500  # entries that leave together: a quarter of a megabyte
 NDJSON = "application/x-ndjson"
 Limit = Annotated[int, Query(ge=1, le=MOST, examples=[1000])]
-After = Annotated[int, Query(ge=0, description="The seq of the last one that you have", examples=[1])]
+After = Annotated[int, Query(ge=0, le=2**53, description="The seq of the last one that you have", examples=[1])]
 
 
 @router.get("", response_model=list[dict[str, Any]])

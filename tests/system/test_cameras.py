@@ -166,7 +166,7 @@ def test_at_the_normal_level_a_plate_is_found_by_itself(mitoyen: Mitoyen) -> Non
 def test_nobody_gets_a_picture_without_an_agreement(
     mitoyen: Mitoyen, watched: tuple[Owner, Reader, dict[str, Any]]
 ) -> None:
-    stranger = new_reader(mitoyen, "stranger")
+    stranger = new_reader(mitoyen, "camera-stranger")
     with pytest.raises(httpx.HTTPStatusError) as refused:
         mitoyen.call(stranger.key, "GET", f"releases/{watched[2]['id']}/latest")
     assert refused.value.response.status_code == httpx.codes.FORBIDDEN

@@ -212,7 +212,7 @@ def test_silence_is_told_apart_from_failure(broker: Mitoyen) -> None:
     app = broker.call(owner.key, "POST", "applications", {"id": "watcher"})
     own = Reader(broker, "watcher", app["key"], app["mqtt"])
     topic = own.agree(offer["id"])["releases"][0]["status"]
-    stranger = new_reader(broker, "stranger")
+    stranger = new_reader(broker, "lives-stranger")
     gateway = broker.call(owner.key, "GET", "gateways/g")
     assert (gateway["state"], gateway["reason"]) == ("silent", "never_heard")
     with Subscriber(own.mqtt) as hearing, Subscriber(stranger.mqtt) as closed:

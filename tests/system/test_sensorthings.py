@@ -116,7 +116,7 @@ def test_nothing_that_is_hidden_changes_a_byte_of_what_others_see(
         return answers
 
     before = seen()
-    stranger = new_reader(mitoyen, "stranger")
+    stranger = new_reader(mitoyen, "onlooker")
     owner.datastream("hidden", unit="Cel", observed_property="air temperature", location=PLACE)
     offer = owner.offer(["hidden"])
     stranger.agree(offer["id"])

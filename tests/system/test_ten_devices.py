@@ -121,7 +121,7 @@ def test_ten_devices_of_ten_formats_are_adopted_and_read_by_an_application_that_
         offer = owner.offer([one["id"] for one in made])
         reader.agree(offer["id"])
         application = stack.enter_context(Subscriber(reader.mqtt))
-        application.subscribe("live/#")
+        application.subscribe("live/ten/#")
         city.speak()
         of = {one["id"]: (one["gateway"], one["origin"]["device"]) for one in made}
 

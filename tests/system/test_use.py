@@ -49,7 +49,7 @@ def test_both_parties_read_what_was_delivered_live_and_over_http_and_what_the_qu
     mitoyen: Mitoyen, owner: Owner
 ) -> None:
     offer = owner.offer(["d"], terms={"quota": {"per": "month", "records": 10_000}})
-    reader, other = new_reader(mitoyen, "user"), new_reader(mitoyen, "stranger")
+    reader, other = new_reader(mitoyen, "user"), new_reader(mitoyen, "non-user")
     agreed = reader.agree(offer["id"])
     with Subscriber(reader.mqtt) as hearing:
         hearing.subscribe(agreed["releases"][0]["topic"])
