@@ -112,8 +112,10 @@ class Journal:
     def append(self, entries: list[Entry], places: dict[str, int], untimed: dict[int, Untimed]) -> Batch:
         """Write a batch, the readers' places and the untimed messages by packet id; when it returns, all are on disk.
 
-        Raises JournalFull, and then nothing was written.
+        Raises JournalFull, and ValueError for no entries, and then nothing was written.
         """
+        if not entries:
+            raise ValueError("a batch has at least one entry: whoever reads the journal takes its time from them")
         if self.used_bytes() >= self._limit:
             raise JournalFull(f"the journal holds its limit of {self._limit} bytes")
         batch = Batch(self.last + 1, entries)

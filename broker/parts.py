@@ -223,7 +223,8 @@ class _Broker:
             case control.Reconcile():
                 return await self._reconciled()
             case control.FramesSeen(entries=entries):
-                self._journalled(self._journal.append(entries, {}, {}))
+                if entries:
+                    self._journalled(self._journal.append(entries, {}, {}))
                 return None
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())

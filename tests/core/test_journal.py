@@ -131,3 +131,10 @@ def test_messages_without_times_are_remembered_by_their_packet_id(tmp_path: Path
 
 def test_a_reader_finds_nothing_where_there_is_no_journal_yet(tmp_path: Path) -> None:
     assert JournalReader(tmp_path / "journal").read(0) == []
+
+
+def test_a_batch_of_nothing_is_refused_and_not_written(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "journal", limit_bytes=ROOM)) as journal:
+        with pytest.raises(ValueError, match="at least one entry"):
+            journal.append([], {"live": 1}, {})
+        assert (journal.last, journal.place("live"), journal.read(0)) == (0, 0, [])
