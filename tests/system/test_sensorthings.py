@@ -32,6 +32,13 @@ PROBES = [
 
 
 @pytest.fixture(scope="module")
+def mitoyen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitoyen]:
+    """A broker of its own: what other tests release would change what is compared to the byte."""
+    with Mitoyen(tmp_path_factory.mktemp("things")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
 def city(mitoyen: Mitoyen) -> tuple[Owner, Reader, dict[str, Any]]:
     """An owner whose `open` and `closed` datastreams are offered by three offers, and an application that agreed to one of them."""
     owner, reader = new_owner(mitoyen, "things"), new_reader(mitoyen, "walker")
