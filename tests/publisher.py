@@ -92,7 +92,9 @@ class CertainDevice(Device):
 
     def _send_again(self, where: str) -> None:
         late = time.monotonic() - AGAIN_S
-        for number, (payload, sent) in list(self._waiting.items()):
+        with self._something:
+            waiting = list(self._waiting.items())
+        for number, (payload, sent) in waiting:
             if sent < late:
                 self._send(where, number, payload)
 
