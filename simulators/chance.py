@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Integers: TypeAlias = "NDArray[np.int64 | np.uint64]"
+Floats: TypeAlias = "NDArray[np.float64]"
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _UNIT = 2.0**-53  # a float holds 53 bits
@@ -52,3 +60,27 @@ def poisson(mean: float, *parts: int) -> int:
         count += 1
         chance *= mean / count
     return count
+
+
+def draws(*parts: Integers | int) -> Integers:
+    """`draw` of many at once, entry by entry, as unsigned 64 bits: columns and single numbers, as numpy broadcasts them."""
+    state = np.zeros(1, np.uint64)
+    for part in parts:
+        column = np.uint64(part & _MASK) if isinstance(part, int) else part.astype(np.uint64)
+        state = (state ^ column) + np.uint64(_GOLDEN)  # arrays wrap around at 64 bits, as the mask does
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+    return state
+
+
+def uniforms(*parts: Integers | int) -> Floats:
+    """`uniform` of many at once."""
+    return ((draws(*parts) >> np.uint64(11)).astype(np.float64) + 0.5) * _UNIT
+
+
+def normals(*parts: Integers | int) -> Floats:
+    """`normal` of many at once."""
+    first = draws(*parts)
+    radius = np.sqrt(-2.0 * np.log(((first >> np.uint64(11)).astype(np.float64) + 0.5) * _UNIT))
+    return radius * np.cos(2.0 * np.pi * uniforms(first))

@@ -15,6 +15,7 @@ _ASSET_CLASSES = (112345, 112346, 112347)  # trees, bins, tools: indicator digit
 _ASSETS = 900  # of each class; a crew meets the same thing again within days
 _PEOPLES_PREFIXES = ("9521141", "9524321", "9528080")  # 952 is GS1's for demonstrations: nobody's real things
 _THINGS = 1500
+_KINDS = 20  # of things that a maker sells
 _REGULARS = 12  # things with a habit, by read point, hour and kind of day
 _HABIT = 0.6  # share of people's reads that are habits
 
@@ -42,3 +43,14 @@ def read_point(number: int) -> str:
 def _thing(seed: int, number: int) -> str:
     prefix = _PEOPLES_PREFIXES[number % len(_PEOPLES_PREFIXES)]
     return f"urn:epc:id:sgtin:{prefix}.{number // 100:06d}.{1 + chance.draw(seed, 4, number) % 10**9}"
+
+
+def standing(number: int) -> str:
+    """The EPC of the city's thing of that number, each another."""
+    return f"{ASSET_PREFIX}{_ASSET_CLASSES[number % 3]}.{1 + number // 3}"
+
+
+def sold(number: int) -> str:
+    """The EPC of something that was sold to somebody, each number another. Makers count: who knows one EPC can try all others."""
+    maker, nth = _PEOPLES_PREFIXES[number % 3], number // 3
+    return f"urn:epc:id:sgtin:{maker}.{100_000 + nth % _KINDS:06d}.{1 + nth // _KINDS}"
