@@ -52,9 +52,9 @@ class Connection(asyncio.Protocol):
         self._in_flight: dict[int, Callable[[int], None]] = {}
         self._next_id = 0
         self._limit = 1
-        self._room: asyncio.Future[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._writable = True
+        self._changed = asyncio.Event()
+        """Something happened that whoever waits for room may have waited for, the end included."""
         self._heard = True
         self._paused = False
 
@@ -70,16 +70,17 @@ class Connection(asyncio.Protocol):
             raise Unavailable(f"Mosquitto refused the subscription to {', '.join(filters)}")
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
-        """Tell Mosquitto that these messages are ours now."""
-        self._write(codec.acknowledge(packet_ids))
+        """Tell Mosquitto that these messages are ours now; on a connection that is gone nothing, and it delivers them again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(codec.acknowledge(packet_ids))
 
     async def room(self) -> int:
-        """Wait until at least one publish may be sent; returns how many may."""
-        while len(self._in_flight) >= self._limit or not self._writable.is_set():
-            await self._writable.wait()
-            if len(self._in_flight) >= self._limit:
-                self._room = asyncio.get_running_loop().create_future()
-                await self._room
+        """Wait until at least one publish may be sent; returns how many may. Raises Unavailable when the connection is lost."""
+        while len(self._in_flight) >= self._limit or not self._writable:
+            if self.lost.done():
+                raise Unavailable("the connection to Mosquitto is gone")
+            self._changed.clear()
+            await self._changed.wait()
         return self._limit - len(self._in_flight)
 
     def publish(
@@ -139,10 +140,11 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._writable = False
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._writable = True
+        self._changed.set()
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -154,7 +156,7 @@ class Connection(asyncio.Protocol):
         except (codec.ProtocolError, IndexError) as error:
             self._fail(error)
             return
-        self._make_room()
+        self._changed.set()
         if messages:
             self._on_messages(messages)
 
@@ -181,21 +183,19 @@ class Connection(asyncio.Protocol):
             self._fail(Unavailable("Mosquitto closed the connection"))
         return None
 
-    def _make_room(self) -> None:
-        if self._room is not None and len(self._in_flight) < self._limit:
-            if not self._room.done():
-                self._room.set_result(None)
-            self._room = None
-
     def _fail(self, error: Exception | None) -> None:
         reason = Unavailable(f"the connection to Mosquitto is gone: {error or 'closed'}")
-        self._writable.set()
-        for waiting in (self.connected, self._room, *self._subscribed):
-            if waiting is not None and not waiting.done():
+        unanswered: tuple[asyncio.Future[Connected] | asyncio.Future[list[int]], ...] = (
+            self.connected,
+            *self._subscribed,
+        )
+        for waiting in unanswered:
+            if not waiting.done():
                 waiting.set_exception(reason)
                 waiting.exception()  # whoever waits gets it; whoever does not need not be warned of it
         if not self.lost.done():
             self.lost.set_result(None)
+        self._changed.set()
         if self._transport is not None:
             self._transport.abort()
 
