@@ -12,6 +12,7 @@ import ssl
 import string
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -153,9 +154,17 @@ async def start(program: str, conf: Path, listeners: Iterable[Listener]) -> asyn
     while waiting := {address for address in waiting if not _answers(address)}:
         if child.returncode is not None or time.monotonic() > end:
             said = (conf.parent / "mosquitto.log").read_text(errors="replace")[-500:]
+            await _end(child)
             raise Unavailable(f"Mosquitto did not start: {said}")
         await asyncio.sleep(PAUSE_S)
     return child
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """It would keep the address from whoever is started next."""
+    with suppress(ProcessLookupError):
+        child.kill()
+    await child.wait()
 
 
 def _answers(address: tuple[str, int]) -> bool:

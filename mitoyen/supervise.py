@@ -115,13 +115,15 @@ class _Part:
             pause = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
             log.error("part_died", part=self.name, status=status, again_in_s=pause)
             await asyncio.sleep(pause)
-            while True:
-                try:
-                    await self.start()
-                    break
-                except Unavailable as error:
-                    log.error("part_not_started", part=self.name, reason=str(error))
-                    await asyncio.sleep(PAUSES_S[-1])
+            await self._start_again()
+
+    async def _start_again(self) -> None:
+        while True:
+            try:
+                return await self.start()
+            except Exception as error:  # noqa: BLE001 - a full disk, a locked file, no process to be had: nobody else would try it again
+                log.error("part_not_started", part=self.name, reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(PAUSES_S[-1])
 
     async def stop(self) -> None:
         if self.process is None or self.process.returncode is not None:

@@ -120,6 +120,18 @@ def test_retained_values_and_states_are_there_again_after_mosquitto_died(tmp_pat
             after.await_that(lambda seen: {topic: seen.get(topic) for topic in wanted} == expected)
 
 
+def test_mosquitto_starts_again_as_soon_as_its_rules_can_be_written(tmp_path: Path) -> None:
+    with Mitoyen(tmp_path) as broker:
+        rules = broker.home / "mosquitto" / "dynamic-security.json"
+        died = broker.part("mosquitto")
+        rules.unlink()
+        rules.mkdir()  # as a full disk does, it keeps them from being written
+        broker.kill("mosquitto")
+        broker.await_that(lambda: "part_not_started" in broker.log(), "it was not tried")
+        rules.rmdir()
+        broker.await_ready(other_than=died)
+
+
 @pytest.fixture
 def own_influxd(tmp_path: Path) -> Iterator[Influxd]:
     folder = tmp_path / "influxd"
