@@ -146,19 +146,26 @@ class Authority:
             wanted = policy(self._known, now, self._used(now))
             commands = changes(self._applied, wanted, passwords)
             if commands:
-                try:
-                    await self._session.send(commands)
-                except (aiomqtt.MqttError, TimeoutError) as error:
-                    raise Unavailable(f"Mosquitto did not answer: {error}") from error
+                await self._send(self._session, commands)
                 made = frozenset(passwords) | frozenset(self._applied.clients)
                 clients = {name: roles for name, roles in wanted.clients.items() if name in made}
                 self._applied = Policy(wanted.roles, clients, wanted.disabled & clients.keys())
             self._decided = now
         self._changed.set()
 
+    async def _send(self, session: _Session, commands: list[Command]) -> None:
+        """Raises Unavailable; then nothing is known of what Mosquitto has, nor whose the next answer is, so the session ends."""
+        try:
+            await session.send(commands)
+        except (aiomqtt.MqttError, TimeoutError, Unavailable) as error:
+            if self._session is session:
+                self._session = None
+                self._changed.set()
+            raise Unavailable(f"Mosquitto's rules were not changed: {error or 'no answer'}") from error
+
     async def _expire(self) -> None:
         """At each instant that something ends by itself decide anew, by what is known already: to look it up takes too long."""
-        while True:
+        while self._session is not None:
             self._changed.clear()
             due = self._known.next_change(self._decided)  # one that came while it was applied is due now
             sleep_s = LONGEST_SLEEP_S if due is None else max(0.0, (due - time.time_ns()) / 1e9)
@@ -166,6 +173,7 @@ class Authority:
                 await asyncio.wait_for(self._changed.wait(), min(sleep_s, LONGEST_SLEEP_S))
                 continue
             await self.apply(self._known if due is not None else await self._load(), {})
+        raise Unavailable("what Mosquitto has must be asked anew")
 
 
 @asynccontextmanager
