@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import traceback
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import structlog
 
 from broker import topics
 from broker.entry import KEPT_PAYLOAD, Entry, Refusal
-from broker.errors import JournalFull, Unavailable
+from broker.errors import JournalFull, MitoyenError, Unavailable
 from broker.journal import Batch, Journal, Untimed
 from broker.metrics import BATCHES, COMMIT, JOURNAL_FULL, RECORDS_ACCEPTED, RECORDS_REFUSED
 from broker.mqtt import codec, connection
@@ -96,6 +97,7 @@ class Ingest:
                 async with connection.connect(
                     account, self._take, session_expiry_s=SESSION_EXPIRY_S
                 ) as self._connection:
+                    self._commit()  # what the session held may have come together with the answer to CONNECT
                     await self._connection.subscribe([topics.EVERY_INPUT])
                     self._subscribed = True
                     log.info("ingest_connected")
@@ -144,8 +146,22 @@ class Ingest:
             self._flush = asyncio.get_running_loop().call_later(self._settings.batch_delay_s, self._commit)
 
     def _understand(self, message: Message, now: int) -> Entry:
+        """What a message says. One that a fault of ours can't read is refused, or it would come again and stop all others."""
         topic = message.topic.decode(errors="replace")
         arrived = self._last_arrival = max(now, self._last_arrival + 1)  # no two messages arrive at one time
+        try:
+            return self._read(message, topic, arrived)
+        except MitoyenError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is; its text may hold what was observed, and is not logged
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(
+                "message_not_understood", topic=topic, reason=type(error).__name__, at=f"{at.filename}:{at.lineno}"
+            )
+            refused = [Refusal(0, "not understood, by a fault of the broker's that its log names")]
+            return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1])
+
+    def _read(self, message: Message, topic: str, arrived: int) -> Entry:
         respond, refusal = _response(message, topic)
         if refusal is None and topic.endswith(_PRESENCE):
             return _presence(message, topic, arrived, respond)
