@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal
 
 import msgspec
 
@@ -30,18 +32,20 @@ def shown(understood: Understood) -> Iterator[dict[str, object]]:
 def unwrapped(text: bytes, topic: str) -> Iterator[tuple[str, bytes]]:
     """The (topic, payload) of a file: the whole of it, or, where each line is `{"topic": …, "payload": …}`, each of them.
 
-    A payload that is a text is those bytes; anything else is its JSON, as the Sparkplug specification prints its examples.
+    A payload that is a text is those bytes, or with `"encoding": "base64"` what it encodes; anything else is its JSON, as the
+    Sparkplug specification prints its examples.
     """
     for captured in _captured(text) or [_Captured(topic, text)]:
         payload = captured.payload
         if isinstance(payload, str):
-            payload = payload.encode()
+            payload = base64.b64decode(payload) if captured.encoding else payload.encode()
         yield captured.topic, payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
 
 
 class _Captured(msgspec.Struct, forbid_unknown_fields=True):
     topic: str
     payload: object
+    encoding: Literal["base64"] | None = None
 
 
 def _captured(text: bytes) -> list[_Captured] | None:

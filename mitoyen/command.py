@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, get_args
@@ -31,14 +30,13 @@ from gateways import formats, show
 from gateways.agent import configuration as gateway_configuration
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
-from mitoyen import exports, redaction
+from mitoyen import exports, redaction, simulation
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
+from mitoyen.progress import Progress
 from mitoyen.supervise import new_operator_key
 from mitoyen.supervise import up as supervise
-from simulators import play, simulation
-
-PROGRESS_S = 5.0  # between two lines about how far it is
+from simulators import loading
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A city's sensors, opened."
@@ -103,30 +101,48 @@ def simulate(
     file: Annotated[
         Path | None, typer.Argument(help="What is simulated and replayed, and as which gateways (YAML).")
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="End after this long; left out: go on.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after this long; left out: go on, or with --output 60.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the file's.")] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            help="In place of the file's; above 1 the city's clock starts a day ago if the file names no start."
+        ),
+    ] = None,
+    owners: Annotated[
+        int | None, typer.Option(help="In place of the file's: deal the city to so many organisations.")
+    ] = None,
+    sensors: Annotated[int | None, typer.Option(help="In place of the file's.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the messages to this file, a line each, and connect to nothing.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write what was really the case to this file, a line for each record.")
+    ] = None,
     *,
     example: Annotated[bool, typer.Option("--example", help="Print a FILE to begin with, and end.")] = False,
-    progress: Annotated[
-        bool | None, typer.Option(help="Say now and then how far it is; left out: on a terminal only.")
-    ] = None,
+    progress: Annotated[bool | None, typer.Option(help="Say how far it is; left out: on a terminal only.")] = None,
 ) -> None:
     """Play a simulated city, or recordings, against a running broker, as hardware would. Prints a JSON summary.
 
-    `mitoyen simulate --example > city.yaml` writes a file to begin with.
+    `mitoyen simulate --example > city.yaml` writes a file to begin with. One seed is the same bytes each time: --output shows them.
     """
     if example:
-        typer.echo(simulation.EXAMPLE, nl=False)
+        typer.echo(loading.EXAMPLE, nl=False)
         return
     if file is None:
         raise typer.BadParameter("expected a FILE; --example prints one")
     configure()
     shown = progress if progress is not None else sys.stderr.isatty()
     try:
-        until = time.time() + seconds if seconds is not None else None
-        played = asyncio.run(play.play(simulation.load(file), until=until, on_progress=_progress() if shown else None))
-    except MitoyenError as error:
+        instead = {"seed": seed, "speed": speed, "owners": owners, "sensors": sensors}
+        asked = loading.load(file, connects=output is None, **instead)
+        summary = simulation.run(asked, file, seconds, output, truth, Progress(_say) if shown else None, _say)
+    except (MitoyenError, OSError) as error:
         raise _failed(error) from error
-    typer.echo(json.dumps(played.summary))
+    typer.echo(json.dumps(summary))
 
 
 @app.command()
@@ -314,18 +330,6 @@ def rotate_operator_key(home: HomeOption, registry: RegistryOption = None) -> No
     except (MitoyenError, ValidationError) as error:
         raise _failed(error) from error
     typer.echo(f"the new key is in {path}", err=True)
-
-
-def _progress() -> Callable[[play.Played], None]:
-    last = time.monotonic()
-
-    def tell(played: play.Played) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PROGRESS_S:
-            last = time.monotonic()
-            _say(f"{played.sent_records} records sent, {played.acknowledged_records} acknowledged")
-
-    return tell
 
 
 def _say(line: str) -> None:

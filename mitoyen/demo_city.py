@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from broker.errors import Unavailable
+from mitoyen import registration
 from simulators import simulation
 from simulators.city import OWNERS, City, Sensor
 
@@ -95,7 +95,7 @@ class _Registrar:
             own = [sensor for sensor in city.sensors if sensor.owner == owner]
             key = await self._owner(owner, name, sorted({sensor.gateway for sensor in own}))
             for sensor in own:
-                await self._post(key, "datastreams", _datastream(sensor))
+                await self._post(key, "datastreams", registration.datastream(sensor))
             await self._offer_simulated(key, own, {**TERMS, "attribution": name})
 
     async def recorded(self, folder: Path, files: Iterable[_Recorded]) -> None:
@@ -131,7 +131,7 @@ class _Registrar:
         key = str((await self._post(self._operator_key, "organisations", {"id": owner, "name": name}))["key"])
         for gateway in gateways:
             mqtt = (await self._post(key, "gateways", {"id": gateway}))["mqtt"]
-            login = {k: mqtt[k] for k in ("host", "port", "username", "password", "client_id_prefix")}
+            login = registration.login(mqtt)
             self.gateways.append({"organisation": owner, "id": gateway, "mqtt": login, "sensors": sensors})
         return key
 
@@ -150,11 +150,7 @@ class _Registrar:
                 self.wanted[application].append((await self._post(key, "offers", body))["id"])
 
     async def _post(self, key: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = await self._api.post(f"/api/v1/{what}", json=body, headers={"Authorization": f"Bearer {key}"})
-        if not answer.is_success:
-            raise Unavailable(f"{what}: {answer.status_code} {answer.text[:300]}")
-        found: dict[str, Any] = answer.json()
-        return found
+        return await registration.post(self._api, key, what, body)
 
 
 async def open_city(api: httpx.AsyncClient, operator_key: str, recordings: Path, say: Callable[[str], None]) -> Opened:
@@ -176,22 +172,3 @@ async def open_city(api: httpx.AsyncClient, operator_key: str, recordings: Path,
         {"seed": SEED, "backfill": BACKFILL, "gateways": registrar.gateways, "recordings": registrar.recordings}
     )
     return Opened(played, applications)
-
-
-def _datastream(sensor: Sensor) -> dict[str, Any]:
-    longitude, latitude = sensor.location
-    body: dict[str, Any] = {
-        "id": sensor.id,
-        "gateway": sensor.gateway,
-        "kind": sensor.kind,
-        "observed_property": sensor.observed_property,
-        "unit": sensor.unit,
-        "theme": sensor.theme,
-        "description": sensor.description,
-        "location": {"type": "Point", "coordinates": [longitude, latitude]},
-        "personal_data": sensor.personal_data,
-        "privacy_unit": sensor.privacy_unit,
-        "asset_prefixes": list(sensor.asset_prefixes),
-        "simulated": True,
-    }
-    return {name: value for name, value in body.items() if value is not None}

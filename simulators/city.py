@@ -35,6 +35,8 @@ OWNERS = MappingProxyType(
         "parking-operator": "Parking Operator",
         "foresters": "City Foresters",
         "city-works": "City Works",
+        "bike-share": "City Bicycles",
+        "transit": "City Buses",
     }
 )
 """The organisations that installed the sensors: id and name."""
@@ -70,6 +72,10 @@ class Sensor:
     privacy_unit: str | None = None
     asset_prefixes: tuple[str, ...] = ()
     """EPC URIs of the owner's own things; any other tag is somebody's."""
+    read_point: str | None = None
+    """Of an RFID reader: its location's SGLN."""
+    capacity: int | None = None
+    """Of a car park or a bicycle station: its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ class City:
             for instrument in site:
                 counted[instrument.name] += 1
                 name = f"{instrument.name}-{counted[instrument.name]}"
-                sensor = _sensor(name, instrument, number, _location(east_km, north_km))
+                sensor = _sensor(name, instrument, number, place, _location(east_km, north_km))
                 own = chance.draw(root, chance.named(name))
                 self._installed[name] = _Installed(instrument, place, own, number)
                 yield sensor
@@ -161,7 +167,7 @@ def _within(pick: int, span_ns: int) -> int:
     return chance.draw(pick, 0) % (span_ns // _MILLISECOND) * _MILLISECOND
 
 
-def _sensor(name: str, instrument: Instrument, site: int, location: tuple[float, float]) -> Sensor:
+def _sensor(name: str, instrument: Instrument, site: int, place: Place, location: tuple[float, float]) -> Sensor:
     rfid = instrument.asset_share is not None
     return Sensor(
         id=name,
@@ -177,6 +183,8 @@ def _sensor(name: str, instrument: Instrument, site: int, location: tuple[float,
         personal_data=rfid,
         privacy_unit="tag" if rfid else None,
         asset_prefixes=(tags.ASSET_PREFIX,) if rfid else (),
+        read_point=tags.read_point(site) if rfid else None,
+        capacity=instrument.places(place) if instrument.places else None,
     )
 
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from broker.times import SECOND
+from broker.times import SECOND, parse
 from broker.times import text as time_text
+from simulators.encoders.encoder import Report
+from simulators.encoders.own import JSON, PACK
 from simulators.faults import FAULTS, VERDICTS, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simulators.city import City, Payload, Sensor
-    from simulators.faults import Departure, Faulty
+    from simulators.encoders.encoder import Encoder, Said
+    from simulators.faults import Departure, Faulty, Verdict
     from simulators.recording import Record
 
-PACK = 50
-"""Records in one message at most; a message then stays below 10 KiB."""
+Tell: TypeAlias = "Callable[[Sensor, Departure, Verdict | None], None]"
+"""What became of a record, and what the broker has to do with it; None: it never left."""
 
 _SLICE_NS = 600 * SECOND  # neighbouring sensors catch up side by side, and a slice of 80 sensors is below 1 MiB
 _TAPE_SLICE = 1_000  # records of one recording handed out at once
@@ -117,7 +120,7 @@ class Tape:
 
 
 class Feed:
-    """All that one gateway sends: its sensors of the city and its recordings."""
+    """All that one gateway sends: its sensors of the city and its recordings, as its format has it."""
 
     def __init__(
         self,
@@ -127,9 +130,14 @@ class Feed:
         tapes: Sequence[Tape],
         *,
         position_ns: int,
+        encoder: Encoder = JSON,
         faulty: Faulty | None = None,
+        tell: Tell | None = None,
     ) -> None:
-        """`prefix` is the topic without the datastream; readings from `position_ns` on are sent, by way of `faulty`."""
+        """`prefix` is the topic without the datastream; readings from `position_ns` on are sent, by way of `faulty`.
+
+        `tell` hears what became of each record, if it comes by way of `faulty`.
+        """
         self._prefix = prefix
         self._city = city
         self._sensors = sensors
@@ -137,7 +145,10 @@ class Feed:
         self.position_ns = position_ns
         """Simulated time before which every reading was handed out."""
         self.begun_ns = position_ns
+        self._encoder = encoder
+        self._greeted = False
         self._faulty = faulty
+        self._tell = tell
         self._held: dict[str, list[Departure]] = {}
         """By sensor, what was read and leaves later."""
         self.verdicts: Counter[str] = Counter(dict.fromkeys(VERDICTS, 0) if faulty else {})
@@ -146,8 +157,17 @@ class Feed:
         """The records that each fault was done to, those included that it keeps from leaving."""
 
     @property
+    def commands(self) -> str | None:
+        """The topic filter of what its devices are told."""
+        return None if self._encoder.commands is None else f"{self._prefix}/{self._encoder.commands}"
+
+    @property
     def ended(self) -> bool:
         return not self._sensors and all(tape.ended for tape in self._tapes)
+
+    def greet(self) -> None:
+        """What comes before any report is said once more: the gateway has started, or was asked to."""
+        self._greeted = False
 
     def behind(self, simulated_ns: int, now_ns: int) -> bool:
         """Whether another slice is due."""
@@ -162,36 +182,70 @@ class Feed:
         begin, end = self.position_ns, min(self.position_ns + _SLICE_NS, simulated_ns)
         messages: list[Message] = []
         if end > begin:
+            messages += self._greeting(begin, end)
             for sensor in self._sensors:
                 if self._faulty is None:
-                    messages += self._packed(sensor.id, map(written, self._city.readings(sensor, begin, end)))
+                    messages += self._said(sensor, _reports(sensor, self._city.readings(sensor, begin, end)))
                 else:
                     messages += self._leaving(sensor, self._faulty.departures(sensor, begin, end), end, now_ns)
             self.position_ns = end
         for tape in self._tapes:
             played = tape.due(now_ns)
-            messages += self._packed(tape.datastream, map(written, played))
+            messages += _packed(f"{self._prefix}/{tape.datastream}", list(map(written, played)))
             if self._faulty is not None:
                 self.verdicts["good"] += len(played)
         return messages
+
+    def _greeting(self, begin_ns: int, end_ns: int) -> list[Message]:
+        if self._greeted and not (self._faulty and self._faulty.rebooted(begin_ns, end_ns)):
+            return []
+        self._greeted = True
+        return [self._message(said) for said in self._encoder.greeting(self._sensors, begin_ns)]
 
     def _leaving(self, sensor: Sensor, departures: Iterable[Departure], end_ns: int, now_ns: int) -> Iterator[Message]:
         """What leaves before `end_ns`, in that order; the rest is held."""
         waiting = [*self._held.pop(sensor.id, ()), *departures]
         self._held[sensor.id] = [one for one in waiting if one.at_ns >= end_ns]
         leaving = sorted((one for one in waiting if one.at_ns < end_ns), key=attrgetter("at_ns"))
-        sent = [one for one in leaving if one.text is not None]
+        sent = [one for one in leaving if one.reading is not None]
         self.faults.update(fault for one in leaving for fault in one.faults)
-        self.verdicts.update(one.verdict(now_ns) for one in sent)
-        yield from self._packed(sensor.id, [one.text for one in sent if not one.alone])
+        for one in leaving:
+            self._note(sensor, one, now_ns)
+        yield from self._said(sensor, [_report(one) for one in sent if not one.alone])
         for one in sent:
             if one.alone:
-                yield from self._packed(one.datastream, [one.text])
+                yield from self._said(one.sensor, [_report(one)], one)
 
-    def _packed(self, datastream: str, records: Iterable[str]) -> Iterator[Message]:
-        """`records`: as JSON."""
-        rest = list(records)
-        for first in range(0, len(rest), PACK):
-            pack = rest[first : first + PACK]
-            body = pack[0] if len(pack) == 1 else f"[{','.join(pack)}]"
-            yield Message(f"{self._prefix}/{datastream}", body.encode(), len(pack))
+    def _note(self, sensor: Sensor, one: Departure, now_ns: int) -> None:
+        verdict = None if one.reading is None else one.verdict(now_ns, timed=self._encoder.timed)
+        if verdict is not None:
+            self.verdicts[verdict] += 1
+        if self._tell is not None:
+            self._tell(sensor, one, verdict)
+
+    def _said(self, sensor: Sensor, reports: Sequence[Report], broken: Departure | None = None) -> Iterator[Message]:
+        for said in self._encoder.messages(sensor, reports) if reports else ():
+            if broken is not None and broken.broken == "truncated":
+                yield self._message(said._replace(payload=self._encoder.torn(said.payload, broken.pick)))
+            else:
+                yield self._message(said)
+
+    def _message(self, said: Said) -> Message:
+        return Message(f"{self._prefix}/{said.topic}", said.payload, said.records)
+
+
+def _reports(sensor: Sensor, readings: Iterable[Payload]) -> list[Report]:
+    return [Report(parse(str(reading["time"])), reading, sensor.unit) for reading in readings]
+
+
+def _report(one: Departure) -> Report:
+    assert one.reading is not None
+    return Report(one.written_ns, one.reading, one.unit)
+
+
+def _packed(topic: str, records: Sequence[str]) -> Iterator[Message]:
+    """`records`: as JSON."""
+    for first in range(0, len(records), PACK):
+        pack = records[first : first + PACK]
+        body = pack[0] if len(pack) == 1 else f"[{','.join(pack)}]"
+        yield Message(topic, body.encode(), len(pack))

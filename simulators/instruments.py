@@ -39,6 +39,8 @@ class Instrument:
     """What the sensor sends for a value: its resolution and its range."""
     asset_share: float | None = None
     """For a read point: how many of the tags are the owner's own."""
+    places: Callable[[Place], int] | None = None
+    """For what counts places: how many there are."""
 
 
 def _tenths(value: float, _place: Place) -> float:
@@ -57,8 +59,16 @@ def _count(value: float, _place: Place) -> int:
     return max(round(value), 0)
 
 
+def _seconds(value: float, _place: Place) -> int:
+    return round(value)
+
+
 def _places(value: float, place: Place) -> int:
     return min(max(round(value), 0), place.capacity)
+
+
+def _docked(value: float, place: Place) -> int:
+    return min(max(round(value), 0), place.docks)
 
 
 def _yes(value: float, _place: Place) -> bool:
@@ -161,6 +171,7 @@ _FREE = _PARKING(
     truth=Place.free_places,
     error=lambda _: 0.7,
     say=_places,
+    places=lambda place: place.capacity,
 )
 _BAY = _PARKING(
     name="bay",
@@ -185,6 +196,33 @@ _DEPOT = _GATE(
     description="Read point at a depot: bins and tools, and whatever passers-by carry",
     asset_share=0.75,
 )
+_BIKES = Instrument(
+    name="bikes",
+    owner="bike-share",
+    gateway="bikes",
+    theme="bike share",
+    observed_property="bicycles available",
+    unit="1",
+    interval_s=60,
+    description="Bicycles that stand ready at a station",
+    truth=Place.docked_bikes,
+    error=lambda _: 0.0,
+    say=_docked,
+    places=lambda place: place.docks,
+)
+_BUS = Instrument(
+    name="bus",
+    owner="transit",
+    gateway="buses",
+    theme="public transport",
+    observed_property="delay",
+    unit="s",
+    interval_s=30,
+    description="How late the buses of a line are at their next stop",
+    truth=Place.bus_delay_s,
+    error=lambda _: 12.0,
+    say=_seconds,
+)
 
 _MAST = (_TEMPERATURE, _HUMIDITY, _WIND)
 _CROSSING = ((_PM25, _NO2), (_FLOW, _SPEED))
@@ -194,5 +232,6 @@ SITES: tuple[tuple[Instrument, ...], ...] = (
     *(*_CROSSING, (_LAEQ,), (_FREE,), (_BAY,), (_PARK_GATE,), (_LAEQ,)),
     *(*_CROSSING, _MAST, (_FREE,), (_PARK_GATE,), (_DEPOT,), (_LAEQ,)),
     *(*_CROSSING, (_LAEQ,), (_FREE,), (_BAY,), (_PARK_GATE,), (_LAEQ,)),
+    *((_BIKES,), (_BIKES,), (_BUS,), (_BIKES,), (_BIKES,), (_BUS,)),
 )
-"""One block of the city, 40 sensors; a larger city is more such blocks. The first few are of every theme."""
+"""One block of the city, 46 sensors; a larger city is more such blocks. The first 40 stand still, and are of every theme but two."""

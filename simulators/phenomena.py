@@ -111,6 +111,22 @@ class Place:
         stay = int(hours * 3.0)
         return float(chance.uniform(self.root, 2, stay) < self.occupancy(stay / 3.0))
 
+    @property
+    def docks(self) -> int:
+        """Places in the bicycle station here."""
+        return 12 + 2 * (chance.draw(self.root, 3) % 12)
+
+    def docked_bikes(self, hours: float) -> float:
+        """Where people live stations empty in the morning and fill in the evening, where they work the other way; less in the rain."""
+        hour, weekday = clock(hours)
+        homes = chance.uniform(self.root, 4) < 0.5  # noqa: PLR2004 - as many as where people work
+        away = 0.35 * _plateau(hour, 8.4, 17.9) * (0.3 if weekday >= SATURDAY else 1.0) * (1.0 - 0.6 * self.rain(hours))
+        return self.docks * _clip(0.5 + (-away if homes else away) + 0.12 * self.traffic.at(hours), 0.0, 1.0)
+
+    def bus_delay_s(self, hours: float) -> float:
+        """Buses stand in the same traffic; rain fills them, and they stop longer."""
+        return -15.0 + 260.0 * self.load(hours) ** 2 + 70.0 * self.rain(hours)
+
     def footfall(self, hours: float) -> float:
         """People and carts that pass, as a share of the most; fewer in the rain."""
         hour, _ = clock(hours)

@@ -21,10 +21,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from broker.errors import MitoyenError, Refused
 from broker.times import SECOND
-from simulators.city import City
-from simulators.faults import Faulty
-from simulators.feed import Clock, Feed, Message, Tape
-from simulators.simulation import carry
+from simulators.feed import Clock, Feed, Message
+from simulators.feeds import Tell, feeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,6 +63,8 @@ class Tally:
     """The city's time up to which everything was handed to the connection."""
     begun_ns: int = 0
     """The city's time from which on it was."""
+    lag_s: float = 0.0
+    """How long ago, in real time, everything that was due by then had been acknowledged."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
     """What the broker has to do with the records handed to the connection; empty if no faults are wanted."""
     faults: Mapping[str, int] = field(default_factory=dict)
@@ -98,6 +98,15 @@ class Played:
         return sum(tally.refused_messages for tally in self.gateways.values())
 
     @property
+    def lag_s(self) -> float:
+        return max((tally.lag_s for tally in self.gateways.values()), default=0.0)
+
+    @property
+    def simulated_ns(self) -> int:
+        """The city's time, of the gateway that is furthest behind."""
+        return min((tally.simulated_ns for tally in self.gateways.values()), default=0)
+
+    @property
     def verdicts(self) -> dict[str, int]:
         return _added(tally.verdicts for tally in self.gateways.values())
 
@@ -122,15 +131,16 @@ async def play(
     until: float | None = None,
     last_words_s: float = _LAST_WORDS_S,
     on_progress: Progress | None = None,
+    tell: Tell | None = None,
 ) -> Played:
     """Plays until the real time `until` (seconds since 1970, as `time.time()`) or until all is sent.
 
-    `on_progress` is called twice a second and at the end. What was due at the end is still sent, for
+    `on_progress` is called twice a second and at the end; `tell` hears what was really the case. What was due at the end is still sent, for
     `last_words_s` at most; what then lacks an acknowledgement is in `pending_messages`. Raises Refused when the
     broker does not accept a gateway's credentials at its first connection, and Malformed when a recording
     turns out to be broken or the simulation cannot be played. Cancelling it disconnects every gateway.
     """
-    lines = _lines(simulation, time.time_ns(), int(last_words_s * SECOND))
+    lines = _lines(simulation, int(last_words_s * SECOND), tell)
     until_ns = None if until is None else int(until * SECOND)
     broken: MitoyenError | None = None
     try:
@@ -166,6 +176,9 @@ class _Line:
         self._sent_messages = self._sent_records = 0
         self._acknowledged_messages = self._acknowledged_records = 0
         self._refused_messages = 0
+        self._until_ns: int | None = None
+        self._kept_ns = clock.origin_ns
+        """The city's time up to which everything was acknowledged."""
 
     @property
     def tally(self) -> Tally:
@@ -180,12 +193,19 @@ class _Line:
             pending_messages=len(self._todo) + len(self._flying),
             simulated_ns=self._feed.position_ns,
             begun_ns=self._feed.begun_ns,
+            lag_s=self._lag_s,
             verdicts=dict(self._feed.verdicts),
             faults=dict(self._feed.faults),
         )
 
+    @property
+    def _lag_s(self) -> float:
+        now_ns = time.time_ns() if self._until_ns is None else min(time.time_ns(), self._until_ns)
+        return max(self._clock.simulated(now_ns) - self._kept_ns, 0) / SECOND / self._clock.speed
+
     async def run(self, until_ns: int | None) -> None:
         """Connects, sends, and connects again, until all is sent. Raises Refused and Malformed, grouped."""
+        self._until_ns = until_ns
         waits, reached = _waits(), 0
         while True:
             lost: aiomqtt.MqttError | None = None
@@ -204,9 +224,12 @@ class _Line:
         async with self._connection() as connection:
             self._connected = True
             self._connections += 1
+            self._feed.greet()
+            if self._feed.commands:
+                await connection.subscribe(self._feed.commands, qos=1)
             try:
                 async with asyncio.TaskGroup() as group:
-                    watcher = group.create_task(_watch(connection), name=f"watch {self._gateway.prefix}")
+                    watcher = group.create_task(self._watch(connection), name=f"watch {self._gateway.prefix}")
                     await self._send_until(connection, until_ns)
                     watcher.cancel()
             finally:
@@ -235,6 +258,7 @@ class _Line:
             if not self._todo:
                 self._todo.extend(self._feed.due(simulated_ns, now_ns))
             await self._send(connection)
+            self._kept_ns = self._feed.position_ns
             if self._feed.behind(simulated_ns, now_ns) and not self._over(until_ns):
                 continue
             if self._feed.ended or now_ns == until_ns:
@@ -260,6 +284,14 @@ class _Line:
             self._acknowledged_messages += 1
             self._acknowledged_records += message.records
             self._note_refusals(connection)
+
+    async def _watch(self, connection: _Connection) -> None:
+        """Raises MqttError as soon as the connection is lost; a publisher alone would wait for its time-out.
+
+        Whatever its devices are told asks for a greeting: a rebirth.
+        """
+        async for _ in connection.messages:
+            self._feed.greet()
 
     def _over(self, until_ns: int | None) -> bool:
         return until_ns is not None and time.time_ns() >= until_ns + self._last_words_ns
@@ -295,12 +327,6 @@ class _Connection(aiomqtt.Client):
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
-async def _watch(connection: _Connection) -> None:
-    """Raises MqttError as soon as the connection is lost; a publisher alone would wait for its time-out."""
-    async for _ in connection.messages:
-        pass  # nothing is subscribed
-
-
 async def _report(lines: Mapping[str, _Line], on_progress: Progress | None) -> None:
     while on_progress:
         await asyncio.sleep(_PROGRESS_S)
@@ -318,30 +344,12 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(total)
 
 
-def _lines(simulation: Simulation, started_ns: int, last_words_ns: int) -> dict[str, _Line]:
-    city = City(simulation.seed, simulation.sensors)
-    carried = carry(simulation, city)
-    clock = Clock(started_ns, started_ns - simulation.start_ago, simulation.speed)
-    lines: dict[str, _Line] = {}
-    for gateway in simulation.gateways:
-        tapes = [
-            Tape(
-                recording.datastream,
-                recording.play,
-                started_ns=started_ns,
-                speed=recording.speed,
-                keep_times=recording.keep_times,
-                loop=recording.loops,
-            )
-            for recording in simulation.recordings
-            if (recording.organisation, recording.gateway) == (gateway.organisation, gateway.id)
-        ]
-        begin_ns = clock.origin_ns - simulation.backfill
-        faults = gateway.faults or simulation.faults
-        faulty = Faulty(city, faults, gateway.prefix) if faults else None
-        feed = Feed(gateway.prefix, city, carried[gateway.prefix], tapes, position_ns=begin_ns, faulty=faulty)
-        lines[f"{gateway.organisation}/{gateway.id}"] = _Line(gateway, feed, clock, last_words_ns)
-    return lines
+def _lines(simulation: Simulation, last_words_ns: int, tell: Tell | None) -> dict[str, _Line]:
+    started_ns = time.time_ns()
+    origin_ns = started_ns - simulation.start_ago if simulation.start is None else simulation.start
+    clock = Clock(started_ns, origin_ns, simulation.speed)
+    playing = feeds(simulation, clock, tell)
+    return {name: _Line(gateway, feed, clock, last_words_ns) for name, (gateway, feed) in playing.items()}
 
 
 def _waits() -> Iterator[float]:

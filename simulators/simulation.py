@@ -1,110 +1,26 @@
-"""The file of `mitoyen simulate FILE`: which city is played, through which gateways, and which recordings
+"""The file of `mitoyen simulate FILE`, as pydantic checks it: which city is played, through which gateways, and which recordings
 with it.
 
-Everything is checked before anything connects: a simulation that stops after an hour because of a misspelt
-sensor helps nobody. Paths are relative to the file's own folder, so that a simulation can be moved with its
-recordings.
+Paths are relative to the file's own folder, so that a simulation can be moved with its recordings.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Self
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from broker.errors import Malformed
-from broker.times import MINUTE, parse_duration
-from simulators.city import City, Sensor
-from simulators.faults import BREAKS, Break
+from simulators.encoders.make import FormatName
 from simulators.recording import Record, records
+from simulators.schema import Duration, Faults, Id, Moment, Strict, Zone, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLE = """\
-seed: 7              # the same seed is the same city, to the last digit
-sensors: 40          # a larger city contains the smaller one
-speed: 1             # of the city's clock; above 1 it must start in the past: start_ago: P1D
-backfill: PT30M      # readings of the last half hour are sent at once, then it goes on live
-gateways:
-  - organisation: air-agency
-    id: air-1        # carries the city's sensors of this gateway; `sensors` chooses others
-    mqtt: {host: 127.0.0.1, port: 1883, username: air-1, password_file: air-1.password}
-  - organisation: roads
-    id: roads-1
-    mqtt: {host: 127.0.0.1, port: 1883, username: roads-1, password_file: roads-1.password}
-    sensors: ["flow-*", "speed-1", "laeq-*"]
-recordings:
-  - organisation: roads
-    gateway: roads-1
-    datastream: recorded-speed
-    file: recordings/speed_6005.csv
-    time_column: timestamp
-    value_column: value
-    zone: America/Chicago  # what the recorded times without a zone mean
-    speed: 60              # five minutes between records become five seconds
-# faults:              # what goes wrong; a gateway may have `faults` of its own instead
-#   dropout: {rate: 0.01, lasting: PT10M}       # a sensor is silent, for this share of the time
-#   stuck: {rate: 0.01, lasting: PT30M}         # a value repeats
-#   clock_skew: {rate: 0.02, lasting: PT1H, by: [PT2M, PT10M]}  # a gateway's clock, ahead or behind by one of these
-#   duplicate: {rate: 0.02, up_to: PT5M}        # a record is sent once more
-#   out_of_order: {rate: 0.05, up_to: PT2M}     # a record is kept back
-#   malformed: {rate: 0.001}                    # a record that must be refused
-"""
 
-
-def _duration(value: object) -> int:
-    if value in ("PT0S", 0):
-        return 0
-    if not isinstance(value, str):
-        raise ValueError("expected an ISO 8601 duration, such as PT30M")  # noqa: TRY004 - for pydantic
-    try:
-        return parse_duration(value)
-    except Malformed as error:
-        raise ValueError(str(error)) from error
-
-
-def _zone(value: str) -> str:
-    try:
-        _zone_of(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone {value!r} is known here; expected one such as Europe/Paris") from error
-    return value
-
-
-def _zone_of(name: str) -> dt.tzinfo:
-    return dt.UTC if name == "UTC" else ZoneInfo(name)  # a machine may have no table of zones
-
-
-Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]
-Duration = Annotated[int, BeforeValidator(_duration)]
-"""Written as ISO 8601, held in nanoseconds."""
-Span = Annotated[Duration, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Zone = Annotated[str, AfterValidator(_zone)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Mqtt(_Strict):
+class Mqtt(Strict):
     """Where a gateway connects, and as whom: what registering it answered."""
 
     host: str = Field("127.0.0.1", min_length=1)
@@ -136,55 +52,13 @@ class Mqtt(_Strict):
             raise Malformed(f"password_file {self.password_file}: {error}") from error
 
 
-class Spells(_Strict):
-    """A fault that lasts."""
-
-    rate: Rate = Field(description="share of the time")
-    lasting: Span = Field(10 * MINUTE, description="length of a spell (ISO 8601); two may follow one another")
-
-
-class Skew(Spells):
-    """A gateway's clock that is wrong; all its records then carry its time."""
-
-    by: tuple[Span, ...] = Field(
-        (2 * MINUTE,),
-        min_length=1,
-        description="by how much, ahead or behind, for each spell one of these; the broker refuses what is"
-        " more than five minutes ahead of it",
-    )
-
-
-class Later(_Strict):
-    """A fault of single records, which leave (once more) later."""
-
-    rate: Rate = Field(description="share of the records")
-    up_to: Span = Field(5 * MINUTE, description="how much later at most (ISO 8601)")
-
-
-class Broken(_Strict):
-    """Records that the broker must refuse."""
-
-    rate: Rate = Field(description="share of the records")
-    kinds: tuple[Break, ...] = Field(BREAKS, min_length=1, description="each as likely as the others")
-
-
-class Faults(_Strict):
-    """What goes wrong with the city's sensors; recordings are played as they are."""
-
-    dropout: Spells | None = Field(None, description="a sensor is silent: its readings are lost")
-    stuck: Spells | None = Field(None, description="a measuring sensor repeats the first value of the spell")
-    clock_skew: Skew | None = None
-    duplicate: Later | None = Field(None, description="a record is sent a second time")
-    out_of_order: Later | None = Field(None, description="a record leaves later than those after it")
-    malformed: Broken | None = None
-
-
-class Gateway(_Strict):
+class Gateway(Strict):
     """One connection, with the rights of one registered gateway."""
 
     organisation: Id
     id: Id
-    mqtt: Mqtt
+    mqtt: Mqtt = Mqtt()
+    format: FormatName = Field("json", description="what its devices speak; as it was registered")
     sensors: tuple[str, ...] | None = Field(
         None,
         description="ids of the city's sensors that it carries, `*` for any characters; left out: the"
@@ -198,7 +72,7 @@ class Gateway(_Strict):
         return f"in/{self.organisation}/{self.id}"
 
 
-class Recording(_Strict):
+class Recording(Strict):
     """A recorded file, played as one datastream."""
 
     organisation: Id
@@ -237,15 +111,22 @@ class Recording(_Strict):
             self.file,
             time_column=self.time_column,
             value_column=self.value_column,
-            zone=_zone_of(self.zone),
+            zone=zone_of(self.zone),
         )
 
 
-class Simulation(_Strict):
+class Broker(Strict):
+    """Where organisations are registered that bring their hardware with them."""
+
+    http: str = Field("http://127.0.0.1:8080", pattern=r"^https?://[^/]+$")
+    operator_key_file: Path
+
+
+class Simulation(Strict):
     """The whole file."""
 
     seed: int = 0
-    sensors: int = Field(40, ge=0, le=100_000, description="of the city; 40 are of every theme")
+    sensors: int = Field(46, ge=0, le=100_000, description="of the city; 46 are of every theme")
     speed: float = Field(
         1.0,
         gt=0,
@@ -260,15 +141,20 @@ class Simulation(_Strict):
     backfill: Duration = Field(
         0, description="the span before the clock's start whose readings are sent at once (ISO 8601)"
     )
-    gateways: tuple[Gateway, ...]
+    start: Moment | None = Field(
+        None, description="the city's time at the start, in place of start_ago (RFC 3339); it may not lie ahead"
+    )
+    gateways: tuple[Gateway, ...] = ()
+    owners: int = Field(
+        0, ge=0, le=200, description="deal the city's own gateways, in formats of their own, to so many organisations"
+    )
+    broker: Broker | None = Field(None, description="where the dealt ones are registered, with all that they have")
     recordings: tuple[Recording, ...] = ()
     faults: Faults | None = Field(None, description="of all gateways that have none of their own")
 
     @field_validator("gateways")
     @classmethod
     def _each_once(cls, gateways: tuple[Gateway, ...]) -> tuple[Gateway, ...]:
-        if not gateways:
-            raise ValueError("expected at least one gateway")
         prefixes = [gateway.prefix for gateway in gateways]
         for prefix in prefixes:
             if prefixes.count(prefix) > 1:
@@ -277,7 +163,11 @@ class Simulation(_Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.speed > 1 and not self.start_ago:
+        if self.start is not None and self.start_ago:
+            raise ValueError("give start or start_ago, not both")
+        if self.owners and self.gateways:
+            raise ValueError("give gateways, or owners whom the city's own are dealt to, not both")
+        if self.speed > 1 and not self.start_ago and self.start is None:
             raise ValueError(
                 f"speed {self.speed:g} would run ahead of the present, which the broker refuses: let"
                 " start_ago say how far in the past to start, such as P1D"
@@ -288,83 +178,3 @@ class Simulation(_Strict):
                 missing = f"{recording.organisation}/{recording.gateway}"
                 raise ValueError(f"recording {recording.datastream}: no gateway {missing}")
         return self
-
-
-def load(file: Path) -> Simulation:
-    """The simulation of a file, checked as far as it can be without connecting. Raises Malformed."""
-    try:
-        found: object = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"{file}: {error}") from error
-    except yaml.YAMLError as error:
-        raise Malformed(f"{file}: is not YAML: {error}") from error
-    try:
-        simulation = _placed(Simulation.model_validate(found), file.parent)
-    except ValidationError as error:
-        raise Malformed(f"{file}:\n{_explained(error)}") from error
-    try:
-        check(simulation)
-    except Malformed as error:
-        raise Malformed(f"{file}: {error}") from error
-    return simulation
-
-
-def check(simulation: Simulation) -> None:
-    """What a schema cannot say.
-
-    Raises Malformed if a password cannot be read, a recording does not begin well, a sensor does not exist,
-    or two sources share a datastream.
-    """
-    carried = carry(simulation, City(simulation.seed, simulation.sensors))
-    taken = {f"{prefix}/{sensor.id}" for prefix, sensors in carried.items() for sensor in sensors}
-    for gateway in simulation.gateways:
-        gateway.mqtt.secret()
-    for recording in simulation.recordings:
-        next(recording.play())
-        topic = f"in/{recording.organisation}/{recording.gateway}/{recording.datastream}"
-        if topic in taken:
-            raise Malformed(f"recording {recording.datastream}: something else is sent to {topic} already")
-        taken.add(topic)
-
-
-def carry(simulation: Simulation, city: City) -> dict[str, tuple[Sensor, ...]]:
-    """Which of the city's sensors each gateway carries, by `Gateway.prefix`. Raises Malformed if none."""
-    carried: dict[str, tuple[Sensor, ...]] = {}
-    for gateway in simulation.gateways:
-        matches = partial(_belongs, gateway)
-        carried[gateway.prefix] = tuple(filter(matches, city.sensors))
-        for pattern in gateway.sensors or ():
-            if not any(fnmatchcase(sensor.id, pattern) for sensor in city.sensors):
-                raise Malformed(f"gateway {gateway.id}: no sensor of the city is called {pattern!r}")
-        if gateway.sensors is None and not carried[gateway.prefix]:
-            known = ", ".join(sorted({sensor.gateway for sensor in city.sensors}))
-            raise Malformed(f"gateway {gateway.id}: give its sensors; only {known} have sensors of their own")
-    return carried
-
-
-def _belongs(gateway: Gateway, sensor: Sensor) -> bool:
-    if gateway.sensors is None:
-        return sensor.gateway == gateway.id
-    return any(fnmatchcase(sensor.id, pattern) for pattern in gateway.sensors)
-
-
-def _placed(simulation: Simulation, folder: Path) -> Simulation:
-    """With paths relative to the folder."""
-    gateways = tuple(
-        gateway.model_copy(update={"mqtt": gateway.mqtt.model_copy(update={"password_file": folder / path})})
-        if (path := gateway.mqtt.password_file) is not None
-        else gateway
-        for gateway in simulation.gateways
-    )
-    recordings = tuple(
-        recording.model_copy(update={"file": folder / recording.file}) for recording in simulation.recordings
-    )
-    return simulation.model_copy(update={"gateways": gateways, "recordings": recordings})
-
-
-def _explained(error: ValidationError) -> str:
-    """One line a mistake: where, and what was expected; never the input, which may hold a password."""
-    return "\n".join(
-        f"  {'.'.join(map(str, mistake['loc'])) or 'the file'}: {mistake['msg']}"
-        for mistake in error.errors(include_url=False, include_input=False)
-    )

@@ -113,8 +113,10 @@ def test_a_larger_city_contains_the_smaller_one():
 
 
 def test_the_default_city_has_every_theme_and_several_owners_and_gateways():
-    assert len(CITY.sensors) == 40
-    assert {s.theme for s in CITY.sensors} == {"air", "noise", "traffic", "weather", "parking", "rfid"}
+    assert len(CITY.sensors) == 46
+    themes = {"air", "noise", "traffic", "weather", "parking", "rfid"}
+    assert {s.theme for s in CITY.sensors[:40]} == themes
+    assert {s.theme for s in CITY.sensors} == themes | {"bike share", "public transport"}
     assert {s.owner for s in CITY.sensors} == set(OWNERS)
     assert len({s.gateway for s in CITY.sensors}) >= len(OWNERS)
 
@@ -160,6 +162,14 @@ def test_car_parks_fill_by_day_and_never_beyond_their_places():
     assert over_days("free-1", 14.0, WORKDAYS) < 0.6 * over_days("free-1", 4.0, WORKDAYS)
     values = [reading["value"] for reading in CITY.readings(BY_ID["free-1"], MONDAY, MONDAY + 2 * DAY)]
     assert all(type(value) is int and value >= 0 for value in values)
+
+
+def test_bicycle_stations_are_never_fuller_than_they_are_large_and_buses_are_late_in_the_rush_hour():
+    station, bus = BY_ID["bikes-1"], BY_ID["bus-1"]
+    available = {reading["value"] for reading in CITY.readings(station, MONDAY, MONDAY + DAY)}
+    assert available <= set(range((station.capacity or 0) + 1))
+    assert len(available) > 3
+    assert over_days("bus-1", 17.8, WORKDAYS) > over_days(bus.id, 3.0, WORKDAYS) + 60
 
 
 def test_a_bay_is_sometimes_occupied_and_says_so_with_a_boolean():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from broker.times import DAY, MINUTE, SECOND, parse
 from simulators.city import City
-from simulators.feed import PACK, Clock, Feed, Tape
+from simulators.encoders.own import PACK
+from simulators.feed import Clock, Feed, Tape
 from simulators.recording import Record
 
 NOW = parse("2026-11-23T08:00:00Z")

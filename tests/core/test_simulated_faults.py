@@ -19,10 +19,12 @@ from broker.times import DAY, HOUR, MINUTE, SECOND, parse
 from broker.validate import validate
 from gateways import canonical
 from simulators.city import City
+from simulators.encoders.own import PACK
 from simulators.faults import AHEAD_NS, BREAKS, FAULTS, Faulty
-from simulators.feed import PACK, Feed, Tape
+from simulators.feed import Feed, Tape
+from simulators.loading import EXAMPLE
 from simulators.recording import Record
-from simulators.simulation import EXAMPLE, Faults, Skew
+from simulators.schema import Faults, Skew
 
 if TYPE_CHECKING:
     from simulators.city import Sensor
@@ -115,10 +117,10 @@ def test_sensors_fail_by_themselves_and_a_gateways_clock_for_all_of_them():
     assert here[0] != there[0]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", sorted({*FAULTS} - {"units"}))  # units are a matter of nights
 @pytest.mark.parametrize("rate", [0.05, 0.4])
 def test_each_fault_is_as_frequent_as_its_rate(fault, rate):
-    options = {"lasting": "PT1M"} if fault in ("dropout", "stuck", "clock_skew") else {}
+    options = {"lasting": "PT1M"} if fault in ("dropout", "reboot", "stuck", "clock_skew") else {}
     found = departures(BY_ID["laeq-1"], {fault: {"rate": rate, **options}}, span=DAY)
     read = sum("duplicate" not in one.faults for one in found)
     spells = DAY // MINUTE  # fewer than readings, so that this bound holds for both
@@ -160,6 +162,44 @@ def test_a_stuck_sensor_repeats_the_first_value_of_the_spell():
     assert len(spells) in (12, 13)
     assert all(true[spell[0]["time"]] == spell[0]["value"] for spell in spells[1:])
     assert [said["time"] for spell in spells for said in spell] == list(true)
+
+
+def test_radio_loses_records_one_by_one():
+    lost = [one.reading is None for one in departures(BY_ID["laeq-1"], {"radio": {"rate": 0.3}}, span=DAY)]
+    after_a_loss = [later for before, later in pairwise(lost) if before]
+    assert sum(after_a_loss) / len(after_a_loss) == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_gateway_that_is_off_loses_what_all_its_sensors_read_and_then_comes_back():
+    wanted = {"reboot": {"rate": 0.2, "lasting": "PT10M"}}
+    off = [
+        {one.read_ns // MINUTE for one in departures(BY_ID[name], wanted) if one.reading is None}
+        for name in ("flow-1", "speed-1")
+    ]
+    assert len(off[0]) > 30
+    assert len(off[0] ^ off[1]) <= 0.1 * len(off[0])  # they read at different seconds of a minute
+    came_back = sum(minute + 1 not in off[0] for minute in off[0])
+    line = faulty(wanted)
+    told = [line.rebooted(at, at + MINUTE) for at in range(NOW - 6 * HOUR, NOW, MINUTE)]
+    assert sum(told) == pytest.approx(came_back, abs=1)
+    assert line.rebooted(NOW - 6 * HOUR, NOW)
+
+
+def test_new_firmware_speaks_in_another_unit_from_two_at_night_to_the_next_night():
+    sensor = BY_ID["temperature-1"]
+    found = departures(sensor, {"units": {"rate": 0.5}}, span=8 * DAY)
+    true = {reading["time"]: reading["value"] for reading in readings(sensor, 8 * DAY)}
+    assert all(one.unit == ("[degF]" if one.faults else "Cel") for one in found)
+    for one in found:
+        value = float(true[record(one)["time"]])
+        assert record(one)["value"] == (round(value * 1.8 + 32, 6) if one.faults else value)
+    changes = [later.read_ns for before, later in pairwise(found) if before.faults != later.faults]
+    assert changes
+    assert all((change - HOUR) % DAY < MINUTE for change in changes)
+
+
+def test_what_has_no_other_unit_keeps_its_own():
+    assert not any(one.faults for one in departures(BY_ID["laeq-1"], {"units": {"rate": 1}}))
 
 
 def test_tag_reads_do_not_stick():
@@ -265,7 +305,7 @@ def test_a_mistake_in_faults_is_named(asked, said):
 
 
 def test_without_faults_the_bytes_are_as_they_always_were():
-    found = emptied(Feed("in/a/g", CITY, CITY.sensors, [], position_ns=NOW - HOUR), NOW)
+    found = emptied(Feed("in/a/g", CITY, CITY.sensors[:40], [], position_ns=NOW - HOUR), NOW)
     lines = b"".join(topic.encode() + b" " + payload + b"\n" for topic, payload, _ in found)
     assert hashlib.sha256(lines).hexdigest() == "1298fc0858c283b20e12c5840530acbd9297eec42c293fbf9fb2fe89d2fd7a56"
 

@@ -7,7 +7,7 @@ import pytest
 from broker.errors import Malformed
 from broker.times import MINUTE
 from simulators.city import City
-from simulators.simulation import EXAMPLE, carry, load
+from simulators.loading import EXAMPLE, carry, load
 
 MINIMAL = "gateways: [{organisation: air-agency, id: air-1, mqtt: {}}]\n"
 
@@ -38,7 +38,7 @@ def test_the_example_is_a_valid_file(written, tmp_path):
 
 def test_a_minimal_file_is_a_city_in_real_time(written):
     simulation = load(written(MINIMAL))
-    assert (simulation.seed, simulation.sensors, simulation.speed, simulation.start_ago) == (0, 40, 1.0, 0)
+    assert (simulation.seed, simulation.sensors, simulation.speed, simulation.start_ago) == (0, 46, 1.0, 0)
 
 
 RECORDED = MINIMAL + "recordings: [{organisation: air-agency, gateway: air-1, datastream: old, file: old.csv%s}]"

@@ -24,7 +24,8 @@ from broker.times import HOUR, MINUTE, SECOND, parse
 from simulators.city import City
 from simulators.faults import Faulty
 from simulators.play import play
-from simulators.simulation import Faults, Simulation
+from simulators.schema import Faults
+from simulators.simulation import Simulation
 from simulators.tags import ASSET_PREFIX
 from tests.owners import SETTLE_S, Owner, Reader, new_owner, new_reader
 from tests.servers import Mitoyen

@@ -78,6 +78,42 @@ def test_a_recording_arrives_with_its_own_times_and_values(mitoyen: Mitoyen, tmp
     ]
 
 
+EVERYTHING = ("--owners", "8", "--sensors", "500", "--speed", "60", "--seconds", "4")
+FAULTS = "faults: {radio: {rate: 0.1}, reboot: {rate: 0.05, lasting: PT1M}, units: {rate: 0.3}, duplicate: {rate: 0.1}}"
+
+
+def test_one_seed_is_the_same_bytes_and_the_same_truth_and_another_is_not(tmp_path: Path) -> None:
+    (tmp_path / "city.yaml").write_text(FAULTS)
+
+    def written(name: str, seed: int) -> tuple[bytes, bytes]:
+        out, truth = tmp_path / f"{name}.ndjson", tmp_path / f"{name}.truth.ndjson"
+        options = ("--seed", str(seed), "--output", str(out), "--truth", str(truth))
+        command = [MITOYEN, "simulate", str(tmp_path / "city.yaml"), *EVERYTHING, *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+        assert json.loads(done.stdout)["written"] > 1_000
+        return out.read_bytes(), truth.read_bytes()
+
+    assert written("once", SEED) == written("again", SEED)
+    assert written("other", SEED + 1)[0] != (tmp_path / "once.ndjson").read_bytes()
+    rows = [json.loads(line) for line in (tmp_path / "once.truth.ndjson").read_text().splitlines()]
+    assert {row["verdict"] for row in rows} == {"good", "duplicate", None}
+    assert all(row["said"] is None for row in rows if row["verdict"] is None)
+
+
+def test_what_is_written_can_be_read_by_the_decoder_of_its_format(tmp_path: Path) -> None:
+    (tmp_path / "city.yaml").write_text("{}")
+    command = [MITOYEN, "simulate", str(tmp_path / "city.yaml"), *EVERYTHING, "--output", str(tmp_path / "all")]
+    subprocess.run(command, capture_output=True, timeout=90, check=True)
+    lines = [json.loads(line) for line in (tmp_path / "all").read_text().splitlines()]
+    plugged = [{**line, "topic": line["topic"].split("/", 3)[3]} for line in lines if "/spBv1.0/" in line["topic"]]
+    (tmp_path / "sparkplug").write_text("\n".join(map(json.dumps, plugged)))
+    done = subprocess.run(
+        [MITOYEN, "decode", "sparkplug", str(tmp_path / "sparkplug")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert {json.loads(line)["device"].split("/")[0] for line in done.stdout.splitlines()} == {"city"}
+
+
 def test_the_example_that_is_printed_can_be_played_but_for_its_passwords(tmp_path: Path) -> None:
     printed = subprocess.run([MITOYEN, "simulate", "--example"], capture_output=True, text=True, timeout=30, check=True)
     (tmp_path / "city.yaml").write_text(printed.stdout)

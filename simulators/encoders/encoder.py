@@ -1,0 +1,132 @@
+"""What every encoder has in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from broker.times import text as time_text
+from simulators.faults import Break, cut
+
+if TYPE_CHECKING:
+    from simulators.city import Payload, Sensor
+
+Value: TypeAlias = "bool | int | float | str"
+
+
+class Report(NamedTuple):
+    """What a sensor says once."""
+
+    time_ns: int
+    said: Payload
+    """As Mitoyen's own JSON has it."""
+    unit: str | None
+    """UCUM: what the value is in."""
+
+    @property
+    def time(self) -> str:
+        return time_text(self.time_ns)
+
+    @property
+    def value(self) -> Value:
+        return self.said["value"]
+
+
+class Said(NamedTuple):
+    """A message."""
+
+    topic: str
+    """What follows the gateway's own."""
+    payload: bytes
+    records: int = 1
+
+
+class Encoder(Protocol):
+    """One gateway's devices speaking one format, in order: some formats count their messages."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether records carry their time; else their arrival counts, and one that comes twice is two."""
+
+    @property
+    def breaks(self) -> Sequence[Break]:
+        """What can be broken so that it must be refused."""
+
+    @property
+    def commands(self) -> str | None:
+        """The topic filter, below the gateway's own, of what its devices are told; each of these asks for a greeting."""
+
+    def origin(self, sensor: Sensor) -> tuple[str, str] | None:
+        """What the format calls the sensor: device and property; None: the topic names the datastream."""
+
+    def greeting(self, sensors: Sequence[Sensor], at_ns: int) -> Iterable[Said]:
+        """What comes before any report, whenever the gateway has started: births, lists of devices, units."""
+
+    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
+        """What a sensor says, oldest first."""
+
+    def torn(self, payload: bytes, pick: int) -> bytes:
+        """What is left of a message that was cut off, so that nothing of it can be read."""
+
+
+compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+"""JSON without spaces. Raises ValueError for a number that is not finite."""
+_TOLD_APART: tuple[Break, ...] = ("truncated", "unknown_datastream")
+
+
+def noise(payload: bytes, pick: int) -> bytes:
+    """Bytes that are neither UTF-8 nor protobuf: what is cut off from either may still be one."""
+    del payload
+    return b"\xff" * (11 + pick % 8)
+
+
+def no_greeting(sensors: Sequence[Sensor], at_ns: int) -> Iterable[Said]:
+    """That of devices that just begin to speak."""
+    del sensors, at_ns
+    return ()
+
+
+def slug(sensor: Sensor) -> str:
+    """An observed property as a name without spaces or dots."""
+    return sensor.observed_property.lower().replace(" ", "_").replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne:
+    """A format without memory in which each report is a message."""
+
+    origin: Callable[[Sensor], tuple[str, str] | None]
+    topic: Callable[[Sensor], str]
+    payload: Callable[[Sensor, Report], bytes]
+    greeting: Callable[[Sequence[Sensor], int], Iterable[Said]] = no_greeting
+    torn: Callable[[bytes, int], bytes] = cut
+    timed: bool = True
+    breaks: Sequence[Break] = _TOLD_APART
+    commands: str | None = None
+
+    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
+        topic = self.topic(sensor)
+        return [Said(topic, self.payload(sensor, report)) for report in reports]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A format without memory that takes several reports in one message."""
+
+    origin: Callable[[Sensor], tuple[str, str] | None]
+    topic: Callable[[Sensor], str]
+    payload: Callable[[Sensor, Sequence[Report]], bytes]
+    most: int
+    """Reports in one message: it then stays below 10 KiB."""
+    greeting: Callable[[Sequence[Sensor], int], Iterable[Said]] = no_greeting
+    torn: Callable[[bytes, int], bytes] = cut
+    timed: bool = True
+    breaks: Sequence[Break] = _TOLD_APART
+    commands: str | None = None
+
+    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
+        topic = self.topic(sensor)
+        packs = [reports[first : first + self.most] for first in range(0, len(reports), self.most)]
+        return [Said(topic, self.payload(sensor, pack), len(pack)) for pack in packs]
