@@ -15,13 +15,13 @@ export PYTHON
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
 
-setup: ## install what is missing to run: Mosquitto, .venv with .venv/bin/mitoyen
+setup: ## install what is missing to run: Mosquitto, .venv with .venv/bin/mitoyen, the portal
 	@scripts/setup run
 
 demo: setup ## start everything with a simulated city, and print the portal's address
 	.venv/bin/mitoyen demo $(DEMO_ARGS)
 
-setup-test: ## install what is missing to test as well: InfluxDB, the checkers
+setup-test: ## install what is missing to test as well: InfluxDB, Chromium, the checkers
 	@scripts/setup test
 
 check: setup-test ## run the static checks only

@@ -315,6 +315,14 @@ class OfferShown(BaseModel):
     releases: list[ReleaseShown]
 
 
+class ListedWhole(Listed):
+    """A datastream with all that is offered of it."""
+
+    unit: str | None
+    description: str | None
+    offered: list[OfferShown] = Field(description="Each with its release of this datastream alone.")
+
+
 class SandboxRelease(BaseModel):
     """Made-up data, to try things with."""
 

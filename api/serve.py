@@ -34,10 +34,12 @@ from api.routes import (
     notices,
     offers,
     organisations,
+    portal,
     previews,
     public,
     requests,
     sensorthings,
+    sessions,
     signups,
     transparency,
     use,
@@ -46,6 +48,7 @@ from api.routes import (
 from api.sensorthings.numbered import Numbers
 from api.sensorthings.seeded import Seeded
 from api.services import Services
+from api.sessions import Sessions
 from broker import secrets
 from broker.control import Control
 from broker.home import Home
@@ -57,6 +60,7 @@ from broker.store.pictures import Pictures
 ROOMS = (
     organisations,
     signups,
+    sessions,
     keys,
     logins,
     gateways,
@@ -80,6 +84,7 @@ ROOMS = (
     ledger,
     sensorthings,
     public,
+    portal,
 )
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
@@ -150,6 +155,8 @@ def app(settings: Settings) -> FastAPI:
     made.state.hub = hub
     made.state.files = Files()
     made.state.transparency = None, 0, 0
+    made.state.atlas = None, b""
+    made.state.sessions = Sessions()
     made.state.sensorthings = views
     if settings.sensorthings_write:
         made.include_router(sensorthings.writing)

@@ -18,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.errors import denied, forbidden, unauthenticated
 from api.forms import Id
 from api.limits import Limits, address_of
+from api.sessions import proves
 from broker import keys
 from broker.access import NOTHING, Denied, Permitted, Used, chosen, permit
 from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
@@ -154,7 +155,11 @@ class Services:
 
     def caller(self, key: str) -> Caller | None:
         """Whose key this is, if it is anyone's and did not expire."""
-        found, now = self.registry.caller(key), self.clock()
+        return self.caller_of(keys.key_hash(key))
+
+    def caller_of(self, key_hash: str) -> Caller | None:
+        """The same of a key whose hash alone is known."""
+        found, now = self.registry.caller_of(key_hash), self.clock()
         if found is None or found.key is None or (found.key.expires is not None and found.key.expires <= now):
             return None
         self._uses[found.key.id] = now
@@ -218,16 +223,32 @@ def within(caller: Caller | None, scope: Scope) -> Key | None:
 
 
 def anyone(request: Request, credentials: Credentials, with_: With) -> Caller | None:
-    """Whoever calls; None without a key. A key that is nobody's is refused, not passed over."""
+    """Whoever calls; None without a key and a session. A key that is nobody's is refused, not passed over."""
     if credentials is None:
-        return None
+        return _signed_in(request, with_)
     address = address_of(request.scope)
     with_.limits.wrong_keys.check(address)
     caller = with_.caller(credentials.credentials)
     if caller is None or caller.key is None:
         with_.limits.wrong_keys.take(address)
         raise unauthenticated()
-    with_.limits.key.take(caller.key.id)
+    return _admitted(request, caller, caller.key, with_)
+
+
+def _signed_in(request: Request, with_: Services) -> Caller | None:
+    """Whose session it is. One that is over is nobody's, so that what is public stays open to whoever was signed in."""
+    session = request.app.state.sessions.of(request)
+    caller = with_.caller_of(session.key_hash) if session else None
+    if caller is None or caller.key is None:
+        return None
+    if request.method not in LOOKING and not proves(request, session):
+        raise forbidden("A change is asked for from the portal itself, or with a key.", "csrf")
+    return _admitted(request, caller, caller.key, with_)
+
+
+def _admitted(request: Request, caller: Caller, key: Key, with_: Services) -> Caller:
+    """Raises Problem: 429 for too many calls, 403 if its key may not do this."""
+    with_.limits.key.take(key.id)
     if caller.suspended:
         raise forbidden("Your organisation is suspended: ask the operator.", "organisation_suspended")
     if request.method not in LOOKING:

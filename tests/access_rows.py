@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from api.routes.portal import PAGES
+
 WITHOUT_KEY = frozenset({"nobody", "wrong_key", "gateway"})
 """No key, a key that is nobody's, and a gateway's MQTT password in the place of a key."""
 ORGANISATIONS = frozenset({"owner", "other", "holder"})
@@ -109,6 +111,8 @@ ROWS = {
     "get applications/{application}/webhook": Row(HOLDER, also=(404,)),
     "delete applications/{application}/webhook": Row(HOLDER, also=(404,)),
     "get directory": Row(EVERYONE),
+    "get directory/map": Row(EVERYONE),
+    "get directory/{organisation}/{datastream}": Row(EVERYONE),
     "get sandbox": Row(EVERYONE),
     "get signup": Row(EVERYONE),
     "post signup": Row(EVERYONE, also=(429,)),
@@ -157,6 +161,10 @@ ROWS = {
     "head releases/{release}/observations": Row(AGREED),
     "head offers/{offer}/observations": Row(AGREED),
     "get /assets/{name}": Row(EVERYONE),
+    **{f"get /{page}": Row(EVERYONE) for page in PAGES},
+    "get /session": Row(EVERYONE),  # who shows no session's cookie is told that nobody is signed in
+    "post /session": Row(EVERYONE, also=(422,)),  # a key, of which the example has none
+    "delete /session": Row(EVERYONE),
     "get /openapi.json": Row(EVERYONE),
     "get /docs": Row(EVERYONE),
     "get /docs/oauth2-redirect": Row(EVERYONE),

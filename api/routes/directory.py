@@ -1,19 +1,26 @@
-"""What anyone finds without a key: every datastream there is, offered or not; and the sandbox, to try things with."""
+"""What anyone finds without a key: every datastream there is, offered or not, in a list and on a map; and the sandbox, to try things with."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from api import forms
+from api.atlas import atlas
+from api.compress import compressed
 from api.paging import MOST, link_next
+from api.routes.offers import offer_shown
 from api.services import With
 from broker.access import Permitted, permit
-from broker.model import Datastream
+from broker.model import Datastream, Offer, Release
 from broker.privacy.location import COARSE, place_of
 
 router = APIRouter(prefix="/api/v1", tags=["public"])
+
+GEOJSON = "application/geo+json"
+MOST_ON_A_MAP = 100_000  # closed ones: what a browser still draws
 
 
 @router.get("/directory")
@@ -45,6 +52,43 @@ def list_directory(
     return [_listed(datastream, offers) for datastream, offers in found[:limit]]
 
 
+@router.get("/directory/map", response_class=Response)
+def show_map(
+    request: Request,
+    with_: With,
+    if_none_match: Annotated[
+        str | None, Header(description="The `ETag` of the one that you have", examples=['"1"'])
+    ] = None,
+) -> Response:
+    """All of the directory in one GeoJSON answer, each with its place as its offers tell it: what a map draws. Public."""
+    revision, made = request.app.state.atlas
+    if revision != with_.registry.revision():
+        revision = with_.registry.revision()  # before what is read, so that a change meanwhile is read again
+        offers = with_.registry.offers()
+        readable = frozenset(str(one.id) for one in offers if isinstance(permit(one, None, with_.clock()), Permitted))
+        closed = [one for one, _ in with_.registry.directory(None, MOST_ON_A_MAP, closed=True)]
+        made = atlas(offers, closed, readable)
+        request.app.state.atlas = revision, made
+    headers = {"ETag": f'"{revision}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return compressed(request, made, headers, GEOJSON)
+
+
+@router.get("/directory/{organisation}/{datastream}")
+def show_listed(organisation: forms.AnOrganisation, datastream: forms.ADatastream, with_: With) -> forms.ListedWhole:
+    """One datastream, with each offer that it is in. Public."""
+    found = with_.registry.datastream(organisation, datastream)
+    offers = [one for one in with_.registry.offers(organisation=organisation) if _shows(one, found)]
+    shown = [dataclasses.replace(one, releases=_only(one, found)) for one in offers]
+    return forms.ListedWhole(
+        **_listed(found, [one.id for one in offers]).model_dump(),
+        unit=found.unit,
+        description=found.description,
+        offered=[offer_shown(one) for one in shown],
+    )
+
+
 @router.get("/sandbox")
 def sandbox(with_: With) -> list[forms.SandboxRelease]:
     """Simulated releases that are open: live and history of them need neither key nor agreement. Public."""
@@ -65,6 +109,14 @@ def sandbox(with_: With) -> list[forms.SandboxRelease]:
         for release in offer.releases
         if release.datastream.simulated
     ]
+
+
+def _shows(offer: Offer, datastream: Datastream) -> bool:
+    return any(release.datastream.stream == datastream.stream for release in offer.releases)
+
+
+def _only(offer: Offer, datastream: Datastream) -> tuple[Release, ...]:
+    return tuple(release for release in offer.releases if release.datastream.stream == datastream.stream)
 
 
 def _listed(one: Datastream, offers: list[str]) -> forms.Listed:

@@ -45,7 +45,7 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     offer = Offer(offer_id, OrganisationId(caller.id), body.profile, terms, tuple(releases), now)
     with_.registry.add_offer(offer)
     with_.changed()
-    return _shown(offer)
+    return offer_shown(offer)
 
 
 @router.get("", response_model=list[forms.OfferShown])
@@ -60,7 +60,7 @@ def list_offers(
     if odrl.wanted(request.headers.get("accept", "")):
         document = odrl.offers(base_of(request), found)
         return JSONResponse(document, headers=dict(paged.response.headers), media_type=odrl.JSON_LD)
-    return [_shown(one) for one in found]
+    return [offer_shown(one) for one in found]
 
 
 @router.get("/{offer}", response_model=forms.OfferShown)
@@ -69,7 +69,7 @@ def show_offer(request: Request, offer: forms.AnOffer, with_: With) -> forms.Off
     found = with_.registry.offer(offer)
     if odrl.wanted(request.headers.get("accept", "")):
         return JSONResponse(odrl.offer(base_of(request), found), media_type=odrl.JSON_LD)
-    return _shown(found)
+    return offer_shown(found)
 
 
 @router.put("/{offer}/terms")
@@ -80,7 +80,7 @@ def change_terms(offer: forms.AnOffer, body: forms.NewTerms, caller: OfOrganisat
         raise Conflict(f"the offer {offer} was withdrawn")
     changed = with_.registry.change_terms(found, terms_of(body, time.time_ns(), with_), time.time_ns())
     with_.changed()
-    return _shown(changed)
+    return offer_shown(changed)
 
 
 @router.delete("/{offer}", status_code=204)
@@ -109,7 +109,7 @@ def terms_shown(terms: Terms) -> dict[str, Any]:
     return written
 
 
-def _shown(offer: Offer) -> forms.OfferShown:
+def offer_shown(offer: Offer) -> forms.OfferShown:
     return forms.OfferShown(
         id=offer.id,
         organisation=offer.organisation,

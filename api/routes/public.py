@@ -1,15 +1,14 @@
-"""What anyone may see: the catalogue, the page and the probes; and metrics for the operator."""
+"""What anyone may see: the catalogue and the probes; and metrics for the operator."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
-from importlib.resources import files
 from typing import Annotated, TypeAlias
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,31 +25,6 @@ from broker.control import Ready, Reconcile, Reconciled
 from broker.errors import Unavailable
 
 router = APIRouter()
-
-ASSETS = {
-    "app.js": "text/javascript; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
-SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
-
-@router.get("/", response_class=HTMLResponse, tags=["public"])
-def page() -> HTMLResponse:
-    """The page: datastreams with their last values, and the offers."""
-    return HTMLResponse(_asset("index.html"), headers=SECURITY)
-
-
-@router.get("/assets/{name}", include_in_schema=False)
-def asset(name: str) -> Response:
-    if name not in ASSETS:
-        return document(404, "Not found", "There is no such asset.")
-    return Response(_asset(name), media_type=ASSETS[name], headers=SECURITY)
-
 
 APage: TypeAlias = Annotated[int, Query(ge=1, description="Of 1,000 datasets each", examples=[1])]
 
@@ -119,7 +93,3 @@ class _Known(Collector):
 
     def collect(self) -> list[Metric]:
         return self._families
-
-
-def _asset(name: str) -> bytes:
-    return files("api").joinpath("page", name).read_bytes()

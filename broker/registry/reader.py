@@ -186,13 +186,17 @@ class RegistryReader:
 
     def caller(self, key: str) -> Caller | None:
         """Whom a key belongs to, or None if it is nobody's. Whether it expired is for the caller of this to see."""
+        return self.caller_of(keys.key_hash(key))
+
+    def caller_of(self, key_hash: str) -> Caller | None:
+        """The same of a key whose hash alone is known."""
         holder = (t.keys.c.role == "application") & (t.applications.c.id == t.keys.c.subject)
         own = (t.keys.c.role == "organisation") & (t.organisations.c.id == t.keys.c.subject)
         query = (
             select(t.keys, t.organisations.c.suspended)
             .outerjoin(t.applications, holder)
             .outerjoin(t.organisations, own | (t.organisations.c.id == t.applications.c.organisation))
-            .where(t.keys.c.hash == keys.key_hash(key))
+            .where(t.keys.c.hash == key_hash)
         )
         with self._database.reading() as c:
             row = c.execute(query).first()

@@ -13,6 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from api.routes.portal import BUILT
 from api.serve import ROOMS, application
 from broker import topics
 from broker.authorisation import OWN_ROLES
@@ -156,8 +157,9 @@ def path(at: Scene, name: str) -> str:
         filled["agreement"] = at.request
     if "seq" in filled:
         filled["seq"] = at.entry()
-    filled |= {"name": "app.js"} if call.path.startswith("/assets") else {}
-    return call.path.replace(":path}", "}").format(**{"path": "Datastreams", **filled})
+    filled |= {"name": next(BUILT.joinpath("assets").iterdir()).name} if call.path.startswith("/assets") else {}
+    pages = {"organisation": "air-lyon", "datastream": "pm25-roof-1", "part": "offers"}
+    return call.path.replace(":path}", "}").format(**{"path": "Datastreams", **pages, **filled})
 
 
 def body(at: Scene, call: Call) -> Any:
