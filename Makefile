@@ -8,9 +8,10 @@ PYTHON ?= python3
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+AUDIT_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check test test-all bench-revocation lock
+.PHONY: help setup demo setup-test check test test-all bench-revocation audit lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -35,6 +36,9 @@ test-all: check ## run the tests that take minutes as well
 
 bench-revocation: setup-test ## measure from the end of a licence to the last delivery under it: 200 each way, 8 minutes
 	.venv/bin/python -m bench.revocation $(BENCH_ARGS)
+
+audit: setup-test ## attack every profile on a simulated city, and write the table in docs/privacy.md; fails if a recommended one leaks
+	.venv/bin/python -m bench.audit --write $(AUDIT_ARGS)
 
 lock: setup-test ## pin the newest version of every Python package
 	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -28,6 +28,7 @@ from broker.vision.level import LevelName
 from broker.vision.redact import Order
 from gateways import formats, show
 from gateways.agent import configuration as gateway_configuration
+from mitoyen import audit as attacks
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
 from mitoyen import exports, redaction, simulation
@@ -243,6 +244,27 @@ def redact(
         raise _failed(error) from error
     if refused:
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    release: Annotated[str, typer.Argument(help="Its id, as the offer names it.")],
+    home: HomeOption,
+    store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
+    registry: RegistryOption = None,
+    days: Annotated[int, typer.Option(min=1, help="How many of the last days are attacked.")] = 14,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Attack a release as a curious consumer would, and print what it re-identified, beside chance and the raw data.
+
+    Reads the files of HOME, on the broker's own machine; the broker may be running.
+    """
+    try:
+        found = attacks.audit(Settings.read(home=home, store=store, registry=registry), release, days)
+    except (MitoyenError, ValidationError) as error:
+        raise _failed(error) from error
+    typer.echo(json.dumps(attacks.as_json(found)) if as_json else attacks.as_text(found))
 
 
 @app.command()

@@ -4,10 +4,11 @@ Guarantee: what is released says nothing of its points but the named statistics,
 groups that can be had by subtraction from a total, unless at least `k` distinct privacy units were in it:
 
     released(g) => |{unit(p) : p in g}| >= k
-    withheld groups W of a window: W is empty, or |W| >= 2 and |{unit(p) : p in union of W}| >= k, or nothing is released
+    withheld groups W of a window: W is empty, or |W| >= 2 and |{unit(p) : p in union of W}| >= k and |{p : p in union of W}| > |W|,
+    or nothing is released
 
 The second is complementary suppression: where a group has too few, the smallest others are withheld with it (ties by name), until
-what is withheld is itself a group. Withheld sets for a smaller k are part of those for a larger one. Assumes that one person is one
+what is withheld is itself a group, and has more records than groups: else who knows which groups have any would know that each has one. Withheld sets for a smaller k are part of those for a larger one. Assumes that one person is one
 unit; who may be shown by name elsewhere (`named`) is none of the k, since the others could be had by subtraction. It does not protect against whoever knows all units of a group but one, nor does a mean say by how many it was made.
 
 The formulas are in `broker/statistics.py`.
@@ -109,9 +110,9 @@ def aggregate(
         known = (
             np.array([not named(tag) for tag in found.whose], bool)[found.units] if tags else np.ones(len(which), bool)
         )
-        units = _pairs(which[known], found.units[known])
+        units, counted = _pairs(which[known], found.units[known]), np.bincount(which[known], minlength=len(cells))
         alone = np.bincount(units[0], minlength=len(cells)) < operator.k
-        complement = _complement(cells // len(found.names), units, alone, operator.k)
+        complement = _complement(cells // len(found.names), units, counted, alone, operator.k)
     shown = np.flatnonzero(~alone & ~complement & finite)
     points = [
         _point(
@@ -195,8 +196,8 @@ def _pairs(which: Groups, units: Integers) -> tuple[Integers, Integers]:
     return pairs // most, pairs % most
 
 
-def _complement(windows: Integers, pairs: tuple[Integers, Integers], alone: Flags, k: int) -> Flags:
-    """The groups that are withheld because others of their window are. `windows`: of each group, in ascending order."""
+def _complement(windows: Integers, pairs: tuple[Integers, Integers], records: Groups, alone: Flags, k: int) -> Flags:
+    """The groups that are withheld because others of their window are. `windows`: of each group, in ascending order; `records`: how many of units that count."""
     of_group, unit = pairs
     first = np.searchsorted(of_group, np.arange(len(windows) + 1))
     size = np.diff(first)
@@ -205,14 +206,14 @@ def _complement(windows: Integers, pairs: tuple[Integers, Integers], alone: Flag
         begin, end = np.searchsorted(windows, [window, window + 1])
         few = begin + np.flatnonzero(alone[begin:end])
         hidden = {u for i in few for u in unit[first[i] : first[i + 1]].tolist()}
-        groups = len(few)
+        groups, hidden_records = len(few), int(records[few].sum())
         rest = begin + np.flatnonzero(~alone[begin:end])
         for i in rest[np.argsort(size[rest], kind="stable")]:
-            if groups > 1 and len(hidden) >= k:
+            if hidden_records > groups > 1 and len(hidden) >= k:
                 break
             complement[i] = True
             hidden.update(unit[first[i] : first[i + 1]].tolist())
-            groups += 1
+            groups, hidden_records = groups + 1, hidden_records + int(records[i])
     return complement
 
 

@@ -136,6 +136,7 @@ def test_no_released_or_subtracted_group_has_fewer_than_k_units(
         if hidden and shown:
             assert len(hidden) > 1
             assert len(set().union(*(units[group] for group in hidden))) >= k
+            assert sum(counts[group] for group in hidden) > len(hidden)  # else each would be known to be one
     assert sum(windows.withheld.values()) == len(units) - len(released)
 
 

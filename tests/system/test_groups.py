@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
@@ -109,6 +112,18 @@ async def test_read_points_with_too_few_tags_are_withheld_and_so_is_what_would_t
     (shown,) = heard.values()
     assert (shown["read_point"], shown["value"], shown["time"]) == ("main", 12, times.text(begin))
     assert reader.history(agreed["releases"][0]["id"]) == [shown]
+    audited = audit(broker, agreed["releases"][0]["id"])
+    found = {one["attack"]: one for one in audited["attacks"]}
+    assert (audited["offer"], audited["records"]) == (offer["id"], 20)
+    assert (found["differencing"]["success"], found["differencing"]["tried"]) == (0.0, 1)
+    assert found["unicity, 1 known"]["success"] == 0.0
+
+
+def audit(broker: Mitoyen, release: str) -> dict[str, Any]:
+    """What the command says of a release while the broker runs."""
+    own = [str(Path(sys.executable).parent / "mitoyen"), "audit", release, "--home", str(broker.home), "--json"]
+    found: dict[str, Any] = json.loads(subprocess.run(own, check=True, capture_output=True, timeout=60).stdout)
+    return found
 
 
 async def test_a_private_place_is_nowhere_told_but_to_its_owner(broker: Mitoyen) -> None:

@@ -1,0 +1,63 @@
+"""The audit of a small city: what is recommended holds, what is not is shown to leak, and both by what really serves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from bench.audit import PROFILES, RECOMMENDED, failures, measure, table
+from broker.audit.finding import Finding
+
+
+@cache
+def results() -> dict[str, list[Finding]]:
+    return measure(people=150, days=4, seed=7)
+
+
+def of(profile: str, attack: str) -> Finding:
+    return next(one for one in results()[profile] if one.attack == attack)
+
+
+def test_what_is_recommended_withstands_every_attack() -> None:
+    assert list(failures(results())) == []
+    for name in RECOMMENDED:
+        assert of(name, "differencing").success == 0
+        assert of(name, "side channels").success == 0.5
+
+
+@pytest.mark.parametrize("name", [name for name in PROFILES if "names" in name])
+def test_names_are_linked_by_trajectory_and_reversed_by_nobody(name: str) -> None:
+    linked, unique = of(name, "linking by trajectory"), of(name, "unicity, 4 known")
+    assert linked.times_chance is not None
+    assert linked.times_chance > 3
+    assert unique.success is not None
+    assert unique.success > 0.5
+    assert of(name, "dictionary of all tags").success == 0
+    assert of(name, "dictionary of all tags").raw == 1
+    assert of(name, "two offers joined by name").success == 0
+
+
+def test_the_raw_data_would_give_everybody_away() -> None:
+    assert (of(RECOMMENDED[0], "unicity, 4 known").raw or 0) > 0.9
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        Finding("linking by rhythm", 0.4, 0.2, 1.0),
+        Finding("unicity, 4 known", 0.05, 0.001, 1.0),
+        Finding("differencing", 0.001, 0.0, 1.0),
+    ],
+)
+def test_a_recommended_profile_that_leaks_is_named(leak: Finding) -> None:
+    found = [leak if one.attack == leak.attack else one for one in results()[RECOMMENDED[0]]]
+    assert list(failures({**results(), RECOMMENDED[0]: found}))
+    assert not list(failures({**results(), RECOMMENDED[0]: [replace(one, success=0.0) for one in found]}))
+
+
+def test_the_table_has_a_row_an_attack_and_a_column_a_profile() -> None:
+    head, _, *rows = table(results()).splitlines()
+    assert all(name in head for name in PROFILES)
+    assert len(rows) == len({one.attack for found in results().values() for one in found})
