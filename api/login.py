@@ -35,4 +35,9 @@ def gateway_login(with_: Services, gateway: Gateway, username: str, password: st
     )
 
 
-_SCHEMES = {"mqtts": "mqtts", "mtls": "mqtts", "ws": "ws", "wss": "wss"}
+def endpoints(with_: Services) -> list[str]:
+    """Every place where applications may connect, as URLs, the plain one first."""
+    return [f"{_SCHEMES[one.kind]}://{with_.mqtt_host or one.host}:{one.port}" for one in with_.listeners]
+
+
+_SCHEMES = {"mqtt": "mqtt", "mqtts": "mqtts", "mtls": "mqtts", "ws": "ws", "wss": "wss"}

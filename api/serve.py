@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from api import errors, poster
+from api import errors, poster, things
 from api.description import described
 from api.hub import Hub
 from api.limits import LimitAddresses, Limits
@@ -107,8 +107,7 @@ def run_api(settings: Settings) -> None:
 def app(settings: Settings) -> FastAPI:
     """The application over what the settings name."""
     home = Home(settings.home)
-    login = secrets.load(home.logins)["mitoyen.read"]
-    host, port = settings.mqtt_address
+    logins = secrets.load(home.logins)
     services = Services(
         registry=registry(settings, home),
         released=released(settings, home),
@@ -127,11 +126,16 @@ def app(settings: Settings) -> FastAPI:
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
 
+    told = things.Things(services, hub, views.ids, settings.web_address + "/v1.1")
+
+    def own(name: str) -> Account:
+        return Account(*settings.mqtt_address, logins[name].client_id, logins[name].username, logins[name].password)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        account = Account(host, port, login.client_id, login.username, login.password)
         tasks = [
-            asyncio.create_task(hub.run(account), name="hub"),
+            asyncio.create_task(hub.run(own("mitoyen.read")), name="hub"),
+            asyncio.create_task(things.run(told, own("mitoyen.things")), name="things"),
             asyncio.create_task(live.watch(services), name="watch"),
             asyncio.create_task(services.tell_noted(), name="meter"),
             asyncio.create_task(services.keep_uses(), name="uses"),

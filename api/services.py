@@ -25,7 +25,7 @@ from broker.control import CaughtUp, Changed, Control, HttpDelivered, QuotaUsed
 from broker.errors import Malformed, Unavailable
 from broker.keeper import state
 from broker.meter import Delivered
-from broker.model import Agreement, ApplicationId, Caller, Key, Offer, Scope
+from broker.model import Agreement, ApplicationId, Caller, Key, Offer, OfferId, Scope
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.settings import HouseRules, Listener
@@ -105,16 +105,27 @@ class Services:
         """All offers that the caller may read now, by the same decision; and the registry's revision that it was made on."""
         within(caller, "history")
         snapshot = self._snapshot()
-        own = {}
+        own: dict[OfferId, list[Agreement]] = {}
         if caller is not None and caller.role == "application":
-            own = {one.offer: one for one in snapshot.agreements_of(ApplicationId(caller.id))}
+            for one in snapshot.agreements_of(ApplicationId(caller.id)):
+                own.setdefault(one.offer, []).append(one)
         found = {}
         for offer in snapshot.offers.values():
-            agreement = own.get(offer.id)
+            agreement = chosen(offer, own.get(offer.id, ()), self.clock(), self.used)
             decision = permit(offer, agreement, self.clock(), self.used(agreement))
             if isinstance(decision, Permitted):
                 found[str(offer.id)] = Readable(offer, agreement, decision)
         return snapshot.revision, found
+
+    def open_to_anyone(self) -> dict[str, Offer]:
+        """All offers that anyone may read now, by the same decision. Raises Unavailable."""
+        offers = self._snapshot().offers.values()
+        return {str(one.id): one for one in offers if isinstance(permit(one, None, self.clock()), Permitted)}
+
+    def still_open(self, offer: str) -> Offer | None:
+        """An offer as it is now, if anyone may read it. Raises Unavailable."""
+        found = self._snapshot().offers.get(OfferId(offer))
+        return found if found is not None and isinstance(permit(found, None, self.clock()), Permitted) else None
 
     def _snapshot(self) -> Snapshot:
         """The registry as it is now: read again only when it changed."""

@@ -71,6 +71,7 @@ OWN_ROLES: Mapping[str, Rules] = {
     "mitoyen.read": frozenset(
         {Rule("subscribePattern", topics.EVERY_LIVE), Rule("publishClientReceive", topics.EVERY_LIVE)}
     ),
+    "mitoyen.things": frozenset({Rule("publishClientSend", topics.EVERY_THING)}),
     "mitoyen.control": frozenset(
         {
             Rule("publishClientSend", topics.CONTROL),
@@ -80,13 +81,22 @@ OWN_ROLES: Mapping[str, Rules] = {
     ),
 }
 """Mitoyen's own clients, each with no more than its part needs; client and role have one name."""
+THINGS: Rules = frozenset(
+    {
+        Rule("subscribePattern", topics.EVERY_THING),
+        Rule("publishClientReceive", topics.OBSERVATIONS),
+        Rule("publishClientReceive", topics.OBSERVATIONS_OF_ANY),
+    }
+)
+"""Part of what needs no agreement. Not a rule a Datastream, which would slow down every delivery: only what anyone may read now is published
+there, at QoS 0 and not retained, so that nothing waits for whoever comes later."""
 
 
 def policy(snapshot: Snapshot, now: int, used: Mapping[AgreementId, Used]) -> Policy:
     """What the registry's present state means for Mosquitto at `now` (ns since 1970); `used`, of agreements with a quota."""
     roles: dict[str, Rules] = dict(OWN_ROLES)
     clients = {name: frozenset({name}) for name in OWN_ROLES}
-    roles[OPEN] = frozenset(
+    roles[OPEN] = THINGS | frozenset(
         rule
         for offer in snapshot.offers.values()
         if offer.terms.access == "open" and isinstance(permit(offer, None, now), Permitted)

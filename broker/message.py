@@ -14,10 +14,12 @@ import msgspec
 
 from broker import times
 from broker.model import Notice, Release
-from broker.points import Point
+from broker.points import Point, tag_key
 from broker.privacy.profile import Profile
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+_pack = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,28 @@ class Form:
         if len(points) == 1:
             return self.message(points[0])
         return b"[" + b",".join([self.message(point) for point in points]) + b"]"
+
+
+def split(payload: bytes) -> list[bytes]:
+    """The messages of a payload: what was put together by `messages`."""
+    return [bytes(one) for one in _pack(payload)] if payload[:1] == b"[" else [payload]
+
+
+def point(message: bytes) -> Point:
+    """The released point that a message tells of: the way back from `Form.message`."""
+    said = _decode(message)
+    who = said.pop("tag", None) or said.pop("epc", None)
+    time, value = times.parse(str(said.pop("time"))), said.pop("value", None)
+    for name in ("datastream", "unit"):
+        said.pop(name, None)
+    told = (
+        tag_key(str(who), said.get("read_point"), said.get("antenna"))
+        if who
+        else said.get("cell") or said.get("read_point")
+    )
+    shown = str(who) if who else value
+    assert isinstance(shown, (bool, int, float, str))
+    return Point(time, shown, str(told or ""), _encode(said).decode() if said else "")
 
 
 def notices(standing: Sequence[Notice]) -> bytes:

@@ -52,6 +52,13 @@ def _store(value: str) -> str:
     return _no_password(value)
 
 
+def _web(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected an address of the web, such as https://broker.example")
+    return value.rstrip("/")
+
+
 def _mounted(value: str) -> str:
     for one in value.split():
         address, _, below = one.partition("=")
@@ -162,6 +169,9 @@ class Settings(PictureSettings):
     """the authorities whose certificates gateways show."""
     mqtt_host: str | None = None
     """The name that gateways and applications are told to connect to; left out: what is listened on."""
+    http_url: Annotated[str, AfterValidator(_web)] | None = None
+    """The address that others reach HTTP at, such as https://broker.example, for links where nobody asked for them: in messages over
+    MQTT. Left out: what is listened on."""
     store: Annotated[str, AfterValidator(_store)] = "sqlite"
     registry: Annotated[str, AfterValidator(_registry)] | None = None
     """A PostgreSQL URL; SQLite in the home if it is left out."""
@@ -301,6 +311,11 @@ class Settings(PictureSettings):
             self.signup_criteria,
             times.parse_duration(self.signup_unused),
         )
+
+    @property
+    def web_address(self) -> str:
+        """Where others reach HTTP, without a slash at its end."""
+        return self.http_url or f"http://{self.http}"
 
     @property
     def mqtt_address(self) -> tuple[str, int]:

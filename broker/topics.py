@@ -15,6 +15,11 @@ EVERY_LIVE = "live/#"
 EVERY_RECEIPT = "ack/#"
 EVERY_STATUS = "status/#"
 EVERY_NOTICE = "notices/#"
+EVERY_THING = "v1.1/#"
+OBSERVATIONS = "v1.1/Observations"
+"""SensorThings' own topics (18-088, 14.2.1): of all that anyone may read,"""
+OBSERVATIONS_OF_ANY = "v1.1/+/Observations"
+"""a filter of those of each of its Datastreams."""
 PRESENCE = "~"
 """In the place of a datastream: whether the gateway itself is there. No datastream is called so."""
 ANY = "+"
@@ -99,6 +104,11 @@ def status_of_gateways(organisation: str) -> str:
 def notices(application: str) -> str:
     """What an application is told about its agreements."""
     return f"notices/{application}"
+
+
+def observations(datastream: int) -> str:
+    """Of the Datastream with this id, which anyone may read."""
+    return f"v1.1/Datastreams({datastream})/Observations"
 
 
 def source(topic: str) -> Source | None:

@@ -221,6 +221,13 @@ TOPICS = {
         TopicRow("status/{owner}/roof-1", subscribes=APPLICATIONS, hears=frozenset({"own"})),
         TopicRow("status/#", subscribes=APPLICATIONS),
     ],
+    "v1.1": [
+        TopicRow("v1.1/Observations", subscribes=APPLICATIONS, hears=APPLICATIONS),
+        TopicRow("v1.1/Datastreams({open_number})/Observations", subscribes=APPLICATIONS, hears=APPLICATIONS),
+        TopicRow("v1.1/Datastreams({number})/Observations", subscribes=APPLICATIONS),
+        TopicRow("v1.1/#", subscribes=APPLICATIONS),
+        TopicRow("$share/group/v1.1/#"),
+    ],
     "notices": [
         TopicRow("notices/{application}", subscribes=AGREED, hears=AGREED),
         TopicRow("notices/+"),

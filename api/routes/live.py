@@ -21,6 +21,7 @@ from api import forms, reading
 from api.errors import Problem
 from api.hub import Hub, Listener
 from api.services import Anyone, Services, With, within
+from broker import message as messages
 from broker import times, topics
 from broker.access import Permitted
 from broker.errors import Unavailable
@@ -28,7 +29,7 @@ from broker.message import Form, form, notice
 from broker.meter import ANYONE
 from broker.metrics import STREAMS
 from broker.model import Caller, Offer, Release
-from broker.points import Point, tag_key
+from broker.points import Point
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
@@ -242,27 +243,14 @@ async def _something(stream: _Stream, listener: Listener) -> None:
             return
 
 
-class _Item(msgspec.Struct):
-    time: str
-    tag: str | None = None
-    epc: str | None = None
-    read_point: str | None = None
-    antenna: int | None = None
-    cell: str | None = None
-
-
-_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_item = msgspec.json.Decoder(_Item).decode
-
-
 def _split(stream: _Stream, heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, bytes]]:
     """The observations of live messages: topic, place in history, message."""
     for topic, payload, _ in heard:
         if payload.startswith(_JPEG):
             yield from _of_picture(stream, topic, payload)
             continue
-        for one in _items(payload) if payload[:1] == b"[" else [payload]:
-            yield topic, _cursor(_item(one)), bytes(one)
+        for one in messages.split(payload):
+            yield topic, reading.encode_cursor(messages.point(one)), one
 
 
 def _of_picture(stream: _Stream, topic: str, payload: bytes) -> Iterator[tuple[str, str, bytes]]:
@@ -278,12 +266,6 @@ def _of_picture(stream: _Stream, topic: str, payload: bytes) -> Iterator[tuple[s
         "bytes": len(payload),
     }
     yield topic, reading.encode_cursor(Point(time_ns, 0)), msgspec.json.encode(told)
-
-
-def _cursor(item: _Item) -> str:
-    who = item.tag or item.epc
-    key = tag_key(who, item.read_point, item.antenna) if who else item.cell or item.read_point or ""
-    return reading.encode_cursor(Point(times.parse(item.time), 0, key))
 
 
 def _event(message: bytes, cursor: str, name: str | None = None) -> bytes:

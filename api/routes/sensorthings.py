@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.address import base_of
 from api.errors import Problem
+from api.login import endpoints
 from api.sensorthings import address as addresses
 from api.sensorthings.entities import Entity, Graph
 from api.sensorthings.numbered import Numbers
@@ -123,14 +124,14 @@ def _answered(request: Request, caller: Caller | None, with_: Services, path: st
     view = views.view(revision, {offer: one.offer for offer, one in readable.items()})
     reading = _Reading(with_, caller, readable, with_.epoch)
     seen = ReleasedObservations(with_.released, views.ids, view.releases, view.sets["Datastreams"], reading.still)
-    response = _response(_ask(Graph(view.sets, seen), request, path))
+    response = _response(_ask(Graph(view.sets, seen), request, path, endpoints(with_)))
     reading.tell(len(response.body))
     return response
 
 
-def _ask(seen: Graph, request: Request, path: str) -> Answer:
+def _ask(seen: Graph, request: Request, path: str, endpoints: Sequence[str] = ()) -> Answer:
     try:
-        return Service(seen, _root(request), time.time_ns()).answer(path, request.url.query)
+        return Service(seen, _root(request), time.time_ns(), endpoints).answer(path, request.url.query)
     except Malformed as error:
         raise Problem(400, "Not what was expected", str(error), "invalid") from error
     except Refused as error:

@@ -50,7 +50,7 @@ class ReleasedObservations:
                 release.stream, span.start, span.end, after=after, limit=size, newest_first=span.newest_first
             )
             self.still(offer, len(page))
-            yield from self._entities(datastream, page)
+            yield from observations(self.ids, datastream, page)
             if len(page) < size:
                 return
             size, after = PAGE, page[-1].cursor
@@ -66,7 +66,7 @@ class ReleasedObservations:
         release, offer = self.releases[named.release]
         found = self.store.read(release.stream, place[0], place[0] + 1, limit=PAGE)
         self.still(offer, 1)
-        return next(iter(self._entities(datastream, [point for point in found if point.cursor == place])), None)
+        return next(observations(self.ids, datastream, [point for point in found if point.cursor == place]), None)
 
     def count(self, datastream: Entity, span: Span) -> int:
         release, offer = self.releases[datastream.id]
@@ -76,11 +76,12 @@ class ReleasedObservations:
     def instants(self, datastream: Entity) -> bool:
         return self.releases[datastream.id][1].profile.aggregate is None
 
-    def _entities(self, datastream: Entity, points: Sequence[Point]) -> Iterator[Entity]:
-        feature = datastream.related["FeatureOfInterest"]
-        for number, point in zip(self.ids.of(datastream.id, [p.cursor for p in points]), points, strict=True):
-            related = {"Datastream": (datastream,), "FeatureOfInterest": feature}
-            yield Entity(KINDS[OBSERVATIONS], number, _observed(point), related, at=point.cursor)
+
+def observations(ids: Numbers, datastream: Entity, points: Sequence[Point]) -> Iterator[Entity]:
+    """Released points of a datastream as its Observations. Raises StoreUnavailable."""
+    related = {"Datastream": (datastream,), "FeatureOfInterest": datastream.related["FeatureOfInterest"]}
+    for number, point in zip(ids.of(datastream.id, [p.cursor for p in points]), points, strict=True):
+        yield Entity(KINDS[OBSERVATIONS], number, _observed(point), dict(related), at=point.cursor)
 
 
 def _observed(point: Point) -> dict[str, Value]:

@@ -34,6 +34,7 @@ CONFORMANCE = [
     _REQUIREMENT + "data-array/data-array",
 ]
 """What is built (18-088, annex A), and nothing else."""
+_MQTT = _REQUIREMENT + "receive-updates-via-mqtt/receive-updates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Service:
     graph: Graph
     root: str
     now: int
+    endpoints: Sequence[str] = ()
+    """Where observations are heard over MQTT."""
 
     def answer(self, path: str, query: str) -> Answer:
         """Raises Malformed (400), NotFound (404) and Refused."""
@@ -65,7 +68,10 @@ class Service:
 
     def _root(self) -> Document:
         sets: list[object] = [{"name": name, "url": f"{self.root}/{name}"} for name in KINDS]
-        return {"value": sets, "serverSettings": {"conformance": CONFORMANCE}}
+        if not self.endpoints:
+            return {"value": sets, "serverSettings": {"conformance": CONFORMANCE}}
+        heard: Document = {_MQTT: {"endpoints": list(self.endpoints)}}
+        return {"value": sets, "serverSettings": {"conformance": [*CONFORMANCE, _MQTT], **heard}}
 
     def _set(self, address: Address, options: Options, path: str) -> Answer:
         *before, last = address.steps

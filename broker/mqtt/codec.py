@@ -31,7 +31,7 @@ _BYTE = frozenset({0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A})
 _TWO = frozenset({0x13, 0x21, 0x22, 0x23})
 _FOUR = frozenset({0x02, 0x11, 0x18, 0x27})
 _BINARY = frozenset({0x03, 0x08, 0x09, 0x12, 0x15, 0x16, 0x1A, 0x1C, 0x1F})
-_RESPONSE_TOPIC, _CORRELATION, _RECEIVE_MAXIMUM, _USER = 0x08, 0x09, 0x21, 0x26
+_EXPIRY, _RESPONSE_TOPIC, _CORRELATION, _RECEIVE_MAXIMUM, _USER = 0x02, 0x08, 0x09, 0x21, 0x26
 
 
 class ProtocolError(MitoyenError):
@@ -186,11 +186,15 @@ def heading(topic: str) -> bytes:
     return _text(topic)
 
 
-def user_properties(pairs: Iterable[tuple[str, str]], *, correlation: bytes | None = None) -> bytes:
+def user_properties(
+    pairs: Iterable[tuple[str, str]], *, correlation: bytes | None = None, expires_s: int | None = None
+) -> bytes:
     """A PUBLISH's properties, to be made once for many."""
     body = b"".join(bytes([_USER]) + _text(name) + _text(value) for name, value in pairs)
     if correlation is not None:
         body += bytes([_CORRELATION]) + struct.pack(">H", len(correlation)) + correlation
+    if expires_s is not None:
+        body += bytes([_EXPIRY]) + struct.pack(">I", expires_s)
     return _length(len(body)) + body
 
 
@@ -199,6 +203,11 @@ def publish(heading: bytes, packet_id: int, properties: bytes, payload: bytes, *
     size = len(heading) + 2 + len(properties) + len(payload)
     first = b"\x33" if retain else b"\x32"
     return b"".join((first, _length(size), heading, packet_id.to_bytes(2, "big"), properties, payload))
+
+
+def publish_once(heading: bytes, properties: bytes, payload: bytes) -> bytes:
+    """PUBLISH at QoS 0 [3.3]: not acknowledged, not repeated."""
+    return b"".join((b"\x30", _length(len(heading) + len(properties) + len(payload)), heading, properties, payload))
 
 
 def _varint(buffer: bytes, at: int) -> tuple[int, int]:

@@ -97,6 +97,11 @@ class Connection(asyncio.Protocol):
             out.append(codec.publish(heading, packet_id, properties, payload, retain=retain))
         self._write(b"".join(out))
 
+    async def tell(self, packets: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Send (heading, properties, payload) each at QoS 0, as soon as what was written before has left. Raises Unavailable."""
+        await self.room()
+        self._write(b"".join([codec.publish_once(*packet) for packet in packets]))
+
     def close(self) -> None:
         """Say goodbye and hang up."""
         if self._transport is not None and not self._transport.is_closing():

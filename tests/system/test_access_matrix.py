@@ -202,6 +202,8 @@ def test_each_role_publishes_subscribes_and_hears_what_its_row_says(crowd: Scene
         "owner": crowd.names["air-lyon"],
         "offer": crowd.names["air-by-minute"],
         "open": crowd.open["id"],
+        "number": number(crowd, crowd.names["air-by-minute"]),
+        "open_number": number(crowd, crowd.open["id"]),
         "application": crowd.names["smog-alert"],
     }
     rows = {row.topic.format(**names): row for of in TOPICS.values() for row in of}
@@ -225,6 +227,13 @@ def test_each_role_publishes_subscribes_and_hears_what_its_row_says(crowd: Scene
             if heard != due[role]:
                 wrong.append(f"{role} heard {sorted(heard)}, expected {sorted(due[role])}")
     assert not wrong, "\n".join(wrong)
+
+
+def number(crowd: Scene, offer: str) -> int:
+    """The Datastream's, as SensorThings has it."""
+    with crowd.broker.client(crowd.keys["agreed"]) as client:
+        found = client.get("/v1.1/Datastreams", params={"$filter": f"properties/offer eq '{offer}'"})
+    return int(found.json()["value"][0]["@iot.id"])
 
 
 class Trying(Subscriber):
