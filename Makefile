@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 AUDIT_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check test test-all bench-revocation audit lock
+.PHONY: help setup demo setup-test check reference test test-all bench-revocation audit lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ setup-test: ## install what is missing to test as well: InfluxDB, Chromium, the 
 
 check: setup-test ## run the static checks only
 	scripts/check
+
+reference: setup ## write docs/reference anew from the calls and topics as the code has them
+	@scripts/reference
 
 test: check ## run the checks and the tests, on real servers
 	.venv/bin/pytest -m 'not long' $(PYTEST_ARGS)

@@ -28,6 +28,8 @@ class Completeness:
     reason: str = ""
     next: str | None = None
     """Where it goes on."""
+    since: str | None = None
+    """The place of its last observation: what a live stream, or another question, goes on after."""
 
     def told(self) -> bytes:
         """As the last members of a JSON object, without its opening brace."""
@@ -36,6 +38,8 @@ class Completeness:
             members["reason"] = self.reason
         if self.next:
             members["next"] = self.next
+        if self.since:
+            members["since"] = self.since
         return msgspec.json.encode(members)[1:]
 
 
@@ -43,7 +47,7 @@ Encode: TypeAlias = Callable[[Heading, Pages, Completeness], Iterator[bytes]]
 
 
 def as_json(_: Heading, pages: Pages, completeness: Completeness) -> Iterator[bytes]:
-    """`{"observations": [...], "complete", "reason"?, "next"?}`, each as its live message."""
+    """`{"observations": [...], "complete", "reason"?, "next"?, "since"?}`, each as its live message."""
     yield b'{"observations":['
     yield from _joined([sheet.form.message(point) for point in page] for sheet, page in pages)
     yield b"]," + completeness.told()

@@ -151,6 +151,7 @@ ROWS = {
     "get /": Row(EVERYONE),
     "get /catalog.jsonld": Row(EVERYONE),
     "get /catalog.ttl": Row(EVERYONE),
+    "get /asyncapi.json": Row(EVERYONE),
     "get /v1.1": Row(KNOWN | {"nobody"}),  # of all that the caller may read
     "get /v1.1/{path:path}": Row(KNOWN | {"nobody"}),
     "get reconciliation": Row(OPERATOR | ORGANISATIONS),

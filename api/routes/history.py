@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -27,7 +27,7 @@ from broker.meter import ANYONE, Delivered
 from broker.metrics import HISTORY
 from broker.model import Caller, Offer, Release
 from broker.place import Place
-from broker.points import Point
+from broker.points import Cursor, Point
 from broker.privacy.location import place_of
 from broker.statistics import Statistic
 
@@ -37,6 +37,7 @@ PAGE_OF_JSON = (
     100  # the interface's figure; the other formats are for whole exports and have no limit unless one is given
 )
 CURSOR = reading.encode_place(0, Point(1_795_982_400_000_000_000, 0))  # an example
+SINCE = reading.encode_cursor(Point(1_795_982_400_000_000_000, 0))  # likewise
 MOST = 10_000  # likewise
 Format = Literal["json", "ndjson", "csv", "geojson", "parquet", "arrow"]
 
@@ -53,6 +54,7 @@ class Asked:
     limit: int | None
     cursor: str | None
     format: str
+    since: Cursor | None = None
 
 
 def asked(
@@ -87,13 +89,26 @@ Query_ = Annotated[Asked, Depends(asked)]
 
 @router.head("/releases/{release}/observations", include_in_schema=False)
 @router.get("/releases/{release}/observations", response_class=StreamingResponse)
-def observations(request: Request, release: forms.ARelease, caller: Anyone, with_: With, query: Query_) -> Response:
+def observations(
+    request: Request,
+    release: forms.ARelease,
+    caller: Anyone,
+    with_: With,
+    query: Query_,
+    since: Annotated[
+        str | None,
+        Query(
+            description="After this observation: `since` of an earlier answer, or a live event's id", examples=[SINCE]
+        ),
+    ] = None,
+) -> Response:
     """Observations, oldest first, each as its live message. `complete` says whether it is all that was asked for.
 
     Parquet answers ranges of bytes, so that a reader may take the URL for a file.
     """
     found, offer = with_.registry.release(release)
-    return _answer(request, with_, _reader(with_, caller, offer), [found], query)
+    after = reading.decode_cursor(since) if since else None
+    return _answer(request, with_, _reader(with_, caller, offer), [found], replace(query, since=after))
 
 
 @router.head("/offers/{offer}/observations", include_in_schema=False)
@@ -202,7 +217,7 @@ def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequen
         )
     completeness = _kept(with_, offer, chosen)
     if query.limit is not None:
-        completeness = made.limited(query.limit, completeness)
+        completeness = replace(made.limited(query.limit, completeness), since=made.since())
         reader.still()  # a page that took longer than it was permitted is refused rather than cut off
     body = made.body(encode, completeness)
     first = next(body, b"")  # a store that is away is told by the status, which is sent before the first byte
@@ -233,7 +248,7 @@ class _Made:
 
     def pages(self) -> Iterator[tuple[Sheet, list[Point]]]:
         """Release by release, page by page, from where the cursor says."""
-        first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, None)
+        first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, self.query.since)
         size = reading.PAGE
         if self.query.limit is not None and self.query.interval is None:
             size = min(size, self.query.limit + 1)  # one more tells whether there is more
@@ -264,6 +279,13 @@ class _Made:
             self.taken.append((sheet, page))
             left -= len(page)
         return completeness
+
+    def since(self) -> str | None:
+        """The place of the last observation that was taken, or what was asked for after; None where there are several streams."""
+        if len(self.sheets) != 1 or self.query.interval:
+            return None
+        last = next((page[-1].cursor for _, page in reversed(self.taken or ()) if page), self.query.since)
+        return reading.encode_cursor(Point(last[0], 0, last[1])) if last else None
 
     def _next(self) -> str:
         assert self.taken is not None

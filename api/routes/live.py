@@ -164,9 +164,12 @@ async def _events(request: Request, stream: _Stream, after: tuple[int, str] | No
         async with stream.hub.listening(list(stream.shown)) as listener:
             sent: set[str] = set()
             if after is not None:
+                sent.add(
+                    reading.encode_cursor(Point(after[0], 0, after[1]))
+                )  # the last value is heard at once, and it may be this
                 async for past in _past(stream, after, sent):
                     yield past
-            yield b": listening\n\n"
+            yield b": listening\n"  # no empty line: httpx-sse takes a comment and one for an event without data
             async for event in _heard(request, stream, listener, sent):
                 yield event
     finally:
@@ -215,7 +218,7 @@ async def _heard(request: Request, stream: _Stream, listener: Listener, sent: se
             silent_since = time.monotonic()
         elif time.monotonic() - silent_since > HEARTBEAT_S:
             silent_since = time.monotonic()
-            yield b": still here\n\n"
+            yield b": still here\n"
 
 
 async def _permitted(stream: _Stream) -> dict[str, _Shown]:

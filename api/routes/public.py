@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -17,8 +18,10 @@ from rdflib import Graph
 
 from api import reconciliation
 from api.address import base_of
+from api.asyncapi import asyncapi
 from api.catalogue import DATASETS_A_PAGE, Document, catalogue
 from api.errors import document
+from api.login import endpoints
 from api.odrl import JSON_LD
 from api.services import Operator, Services, With
 from broker.control import Ready, Reconcile, Reconciled
@@ -48,6 +51,12 @@ def _catalogue(request: Request, with_: Services, page: int) -> Document:
     first = (page - 1) * DATASETS_A_PAGE
     shown = offers[first : first + DATASETS_A_PAGE]
     return catalogue(base_of(request), shown, organisations, page, len(offers))
+
+
+@router.get("/asyncapi.json", tags=["public"])
+def topics(with_: With) -> JSONResponse:
+    """The MQTT topics and their messages, as an AsyncAPI 3 document."""
+    return JSONResponse(asyncapi(endpoints(with_), version("mitoyen")))
 
 
 @router.get("/healthz", response_class=PlainTextResponse, tags=["operation"])

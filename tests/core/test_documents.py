@@ -10,6 +10,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from api import rendered
+from api.asyncapi import asyncapi
 from api.serve import application
 from broker.settings import Settings
 from mitoyen.command import app
@@ -90,3 +92,11 @@ def test_every_call_named_is_described_by_the_broker(document: Path) -> None:
 def test_the_python_shown_is_python(document: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL):
         ast.parse(block)
+
+
+def test_the_reference_is_up_to_date() -> None:
+    again = "run `make reference` and commit what it wrote"
+    calls = rendered.openapi(application().openapi())
+    assert (ROOT / "docs" / "reference" / "calls.md").read_text() == calls, again
+    topics = rendered.asyncapi(asyncapi(["mqtt://127.0.0.1:1883"], ""))
+    assert (ROOT / "docs" / "reference" / "topics.md").read_text() == topics, again

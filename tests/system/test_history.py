@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from api import reading
 from broker import times
+from broker.points import Point
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
 
@@ -281,3 +283,16 @@ def test_a_query_that_can_not_be_is_422_and_says_what_was_expected(
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert said in answer.text
+
+
+def test_what_came_since_is_what_history_goes_on_with(offer: dict[str, Any], reader: Reader) -> None:
+    path = f"/api/v1/releases/{offer['releases'][1]['id']}/observations"
+    with reader.broker.client(reader.key) as client:
+        whole = client.get(path, params={"limit": "10000"}).json()
+        page = client.get(path, params={"limit": "7"}).json()
+        rest = client.get(path, params={"limit": "9993", "since": page["since"]}).json()
+        ended = client.get(path, params={"since": reading.encode_cursor(Point(times.LATEST - 1, 0))}).json()
+    assert page["observations"] + rest["observations"] == whole["observations"]
+    assert rest["since"] == whole["since"]
+    assert ended["observations"] == []
+    assert reading.decode_cursor(ended["since"])[0] == times.LATEST - 1
