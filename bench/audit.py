@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.audited_city import PROFILES, RECOMMENDED, case, reads
+from bench.audited_city import PROFILES, RECOMMENDED, case, meters, reads
 from broker.audit.finding import Finding
 from broker.audit.suite import attack
 from broker.privacy import pseudonymise
@@ -37,14 +37,16 @@ ASKED = "unicity, 4 known"
 def measure(people: int, days: int, seed: int) -> dict[str, list[Finding]]:
     """What each profile's attacks achieve, on so many residents and a twentieth as many visitors a day."""
     city = Population(seed, people, visitors=people // 20)
-    found = reads(city, days)
+    found = {"tags": reads(city, days), "meters": meters(city, days)}
     secret = np.random.default_rng(seed).bytes(32)
 
     def key_of(offer: str, epoch: int) -> bytes:
         return pseudonymise.derive(secret, offer, epoch)
 
     return {
-        name: attack(case(name, found, city), key_of, laplace, np.random.default_rng([seed, place]))
+        name: attack(
+            case(name, found[name.partition(":")[0]], city), key_of, laplace, np.random.default_rng([seed, place])
+        )
         for place, name in enumerate(PROFILES)
     }
 

@@ -1,4 +1,4 @@
-"""The city that `make audit` attacks: its people's tags, and the offers that an owner might make of them. Pure.
+"""The city that `make audit` attacks: its people's tags and meters, and the offers that an owner might make of them. Pure.
 
 What is worst for people is assumed: every resident consented, every reader is offered, nothing is lost.
 """
@@ -6,7 +6,10 @@ What is worst for people is assumed: every resident consented, every reader is o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+
+import numpy as np
 
 from broker import times
 from broker.audit.shown import Found
@@ -15,8 +18,10 @@ from broker.consent import Consents
 from broker.identity import identity
 from broker.licence import Terms
 from broker.model import Consent, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
+from broker.place import Place
 from broker.points import Point, tag_key
 from broker.privacy import suitability
+from broker.privacy.aggregate import read_point_of
 from broker.registry.reading import PROFILE
 from simulators.people import Population
 from simulators.tags import ASSET_PREFIX
@@ -32,9 +37,25 @@ GATES = Datastream(
     privacy_unit="tag",
     asset_prefixes=(ASSET_PREFIX,),
 )
+METER = Datastream(
+    OrganisationId("city"),
+    "meter",
+    "roof-1",
+    "measurement",
+    observed_property="power",
+    unit="W",
+    personal_data=True,
+    location_h3=9,
+    privacy_unit="household",
+)
 _COUNT: Mapping[str, object] = MappingProxyType({"op": "aggregate", "window": "PT1H", "statistics": ["count"], "k": 5})
 _BY_GATE: Mapping[str, object] = MappingProxyType({**_COUNT, "by": "read_point"})
-RECOMMENDED = ("tags: counts by read point and hour, k 5",)
+BY_TRIP = "tags: names of a trip, cut 400 m around its ends"
+RECOMMENDED = ("tags: counts by read point and hour, k 5", "meters: means by cell and hour, k 5")
+_CELL: Mapping[str, object] = MappingProxyType({"op": "generalise_location", "h3": 8})
+_OF_CELL: Mapping[str, object] = MappingProxyType(
+    {"op": "aggregate", "window": "PT1H", "statistics": ["mean", "count"], "by": "cell", "k": 5}
+)
 PROFILES: Mapping[str, tuple[Mapping[str, object], ...]] = MappingProxyType(
     {
         "tags: names of a day": ({"op": "pseudonymise", "rotate": "P1D"},),
@@ -43,8 +64,10 @@ PROFILES: Mapping[str, tuple[Mapping[str, object], ...]] = MappingProxyType(
             {"op": "round_time", "to": "PT1H"},
             {"op": "pseudonymise", "rotate": "P1D"},
         ),
+        BY_TRIP: ({"op": "pseudonymise", "rotate": "P1D", "gap": "PT30M", "cut_m": 400},),
         RECOMMENDED[0]: (_BY_GATE,),
         "tags: the same with noise": (_BY_GATE, {"op": "noise", "epsilon": 0.5, "budget": 12, "bound": 1}),
+        RECOMMENDED[1]: (_CELL, _OF_CELL),
     }
 )
 _BESIDE: tuple[tuple[Mapping[str, object], ...], ...] = (
@@ -56,6 +79,12 @@ _BESIDE: tuple[tuple[Mapping[str, object], ...], ...] = (
     (_BY_GATE, {"op": "quantise", "step": 5}),
 )
 """Other offers that a curious reader would like to have beside it."""
+_BESIDE_CELLS: tuple[tuple[Mapping[str, object], ...], ...] = (
+    (_CELL, {**_OF_CELL, "k": 10}),
+    ({**_CELL, "h3": 7}, _OF_CELL),
+    (_CELL, {**_OF_CELL, "window": "PT30M"}),
+    (_CELL, {"op": "clip", "min": 0, "max": 1_000}, _OF_CELL),
+)
 
 
 def reads(people: Population, days: int) -> Found:
@@ -75,20 +104,54 @@ def reads(people: Population, days: int) -> Found:
     return [(GATES, points)]
 
 
+def meters(people: Population, days: int) -> Found:
+    """What a meter in every second resident's home says each hour (W)."""
+    rng = np.random.default_rng(people.seed)
+    homes = people.homes[::2].tolist()
+    watts = rng.lognormal(5.5, 0.5, (len(homes), 1)) * rng.lognormal(0, 0.4, (len(homes), days * 24))
+    found = []
+    for n, home in enumerate(homes):
+        longitude, latitude = people.streets.location(home) + rng.uniform(-0.0008, 0.0008, 2)  # within the block
+        meter = replace(
+            METER, id=f"meter-{n}", privacy_unit_id=f"household-{n}", place=Place(float(longitude), float(latitude))
+        )
+        found.append((meter, [Point(BEGIN + h * times.HOUR, round(w)) for h, w in enumerate(watts[n].tolist())]))
+    return found
+
+
 def case(name: str, found: Found, people: Population) -> Case:
     """An offer of this profile, and what stands beside it. Raises Refused where the broker would refuse it."""
-    offer = _offer("audited", PROFILES[name], GATES)
-    beside = [_offer(f"beside-{n}", operators, GATES) for n, operators in enumerate(_BESIDE)]
+    if name == BY_TRIP:
+        found = _by_gate(found, people)
+    sources = [datastream for datastream, _ in found]
+    offer = _offer("audited", PROFILES[name], sources)
+    others = _BESIDE if sources == [GATES] else _BESIDE_CELLS if offer.profile.by_cell else ()
+    beside = [_offer(f"beside-{n}", operators, sources) for n, operators in enumerate(others)]
     owner = {people.epc(tag): f"resident {tag % people.residents}" for tag in range(2 * people.residents)}
     return Case(offer, found, beside, _everybody(offer), lambda tag: owner.get(tag, tag))
 
 
-def _offer(name: str, operators: tuple[Mapping[str, object], ...], datastream: Datastream) -> Offer:
+def _by_gate(found: Found, people: Population) -> Found:
+    """A datastream for each reader, which has a place."""
+    of_gate: dict[str, list[Point]] = {point.urn: [] for point in people.read_points}
+    for _, points in found:
+        for point in points:
+            of_gate[read_point_of(point)].append(point)
+    return [
+        (replace(GATES, id=f"gate-{n}", place=Place(*point.location)), of_gate[point.urn])
+        for n, point in enumerate(people.read_points)
+    ]
+
+
+def _offer(name: str, operators: tuple[Mapping[str, object], ...], datastreams: list[Datastream]) -> Offer:
     profile = PROFILE.validate_python({"name": name, "operators": [dict(op) for op in operators]})
-    suitability.check(profile, [datastream])
-    release = Release(ReleaseId(name), OfferId(name), datastream, identity(name, datastream, profile, shared=False))
+    suitability.check(profile, datastreams)
+    releases = tuple(
+        Release(ReleaseId(f"{name}-{one.id}"), OfferId(name), one, identity(name, one, profile, shared=False))
+        for one in datastreams
+    )
     terms = Terms("CC-BY-4.0", "", ("any",))
-    return Offer(OfferId(name), OrganisationId("city"), profile, terms, (release,), BEGIN)
+    return Offer(OfferId(name), OrganisationId("city"), profile, terms, releases, BEGIN)
 
 
 def _everybody(offer: Offer) -> Consents:

@@ -7,7 +7,9 @@ stood already. They differ for personal data, of which an offer shows nothing fr
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from broker import times
@@ -17,8 +19,9 @@ from broker.model import Offer
 from broker.points import Point
 from broker.privacy.aggregate import start_of
 from broker.privacy.profile import Sample
+from broker.privacy.trips import trips
 from broker.registry.snapshot import Snapshot
-from broker.release import KeyOf, Outcome, begins, pointwise
+from broker.release import KeyOf, Outcome, begins, of_trips, pointwise
 
 
 class Span(NamedTuple):
@@ -42,10 +45,9 @@ def feed_of(offer: Offer) -> Feed:
 
 def whole(feed: Feed, span: Span) -> Span:
     """The span from the beginning of its first window to that of the window which is not whole in it."""
-    aggregate = feed.profile.aggregate
-    if aggregate is None:
+    if feed.window_ns is None or not (feed.profile.aggregate or feed.profile.by_trip):
         return span
-    return Span(start_of(span.start, aggregate.window_ns), start_of(span.end, aggregate.window_ns))
+    return Span(start_of(span.start, feed.window_ns), start_of(span.end, feed.window_ns))
 
 
 def seen(offer: Offer, points: Sequence[Point], now: int, key_of: KeyOf, lateness: int) -> Seen:
@@ -69,7 +71,10 @@ def _shown(offer: Offer, points: Sequence[Point], now: int, key_of: KeyOf, laten
     start = begins(release, offer)
     covered = [point for point in points if start is None or point.time >= start]
     withheld = {"before_offer": len(points) - len(covered)} if len(points) > len(covered) else {}
-    waits, length = max(lateness if feed.profile.aggregate else 0, feed.profile.delay_ns), feed.window_ns
+    waits, length = (
+        max(lateness if feed.profile.aggregate or feed.profile.by_trip else 0, feed.profile.delay_ns),
+        feed.window_ns,
+    )
     due = [p for p in covered if length is None or start_of(p.time, length) + length + waits <= now]
     if len(due) < len(covered):
         withheld["not_yet"] = len(covered) - len(due)
@@ -77,9 +82,28 @@ def _shown(offer: Offer, points: Sequence[Point], now: int, key_of: KeyOf, laten
         windows = exact_windows(feed, [(feed.datastream, due)])
         return Outcome(finished(feed, windows.points), withheld | windows.withheld)
     arrived = due[0].time if due else now  # as if each had come at once
+    if offer.profile.by_trip:
+        return _trips(offer, due, arrived, key_of, lateness, withheld)
     outcome = pointwise(release, offer, due, arrived, key_of, lateness)
     sample = feed.profile.find(Sample)
     shown = first_of_each(outcome.points, sample.every_ns) if sample else outcome.points
     if len(shown) < len(outcome.points):
         withheld["sampled_out"] = len(outcome.points) - len(shown)
     return Outcome(shown, withheld | outcome.withheld)
+
+
+def _trips(
+    offer: Offer, points: Sequence[Point], arrived: int, key_of: KeyOf, lateness: int, withheld: dict[str, int]
+) -> Outcome:
+    """An epoch after the other, with what was `withheld` before; as if no other datastream were offered."""
+    operator, release = offer.profile.pseudonymise, offer.releases[0]
+    assert operator is not None
+    shown: list[Point] = []
+    hidden = Counter(withheld)
+    for _, of_epoch in groupby(points, key=lambda point: start_of(point.time, operator.rotate_ns)):
+        of = list(of_epoch)
+        (begins,) = trips([(release.datastream.place, of)], operator)
+        outcome = of_trips(release, offer, of, begins, arrived, key_of, lateness)
+        shown += outcome.points
+        hidden.update(outcome.withheld)
+    return Outcome(shown, dict(hidden))

@@ -6,8 +6,10 @@ and the history path of the broker decide alike, and so does a replay after a cr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from broker.consent import NONE, Consents
@@ -57,6 +59,38 @@ def pointwise(
             continue
         outcome = Outcome(done.points, _added(outcome.withheld, done.withheld))
     return outcome
+
+
+def of_trips(
+    release: Release,
+    offer: Offer,
+    points: Sequence[Point],
+    begins: Sequence[int | None],
+    arrived: int,
+    key_of: KeyOf,
+    lateness: int,
+    consents: Consents = NONE,
+) -> Outcome:
+    """What `release` shows of an epoch, trip by trip. `begins`: of each point when its trip began, None where nothing is shown of it (`trips`).
+
+    A trip's key is made of its epoch's and of when it began, so that its names are of this trip alone.
+    """
+    of_trip: dict[int, list[Point]] = {}
+    for point, begin in zip(points, begins, strict=True):
+        if begin is not None:
+            of_trip.setdefault(begin, []).append(point)
+    shown, withheld = [], Counter({"near_an_end": sum(begin is None for begin in begins)})
+    for begin, of in of_trip.items():
+        key = partial(_key_of_trip, key_of, begin)
+        outcome = pointwise(release, offer, of, arrived, key, lateness, consents)
+        shown += outcome.points
+        withheld.update(outcome.withheld)
+    return Outcome(sorted(shown, key=lambda point: point.cursor), {reason: n for reason, n in withheld.items() if n})
+
+
+def _key_of_trip(key_of: KeyOf, begin: int, offer: str, epoch: int) -> bytes | None:
+    key = key_of(offer, epoch)
+    return None if key is None else pseudonymise.of_trip(key, begin)
 
 
 def _changed(change: Change, points: Sequence[Point]) -> Outcome:

@@ -22,9 +22,10 @@ from broker.points import Point
 from broker.privacy.aggregate import read_point_of
 from broker.privacy.location import cell_of
 from broker.privacy.noise import Draw, noisy
-from broker.privacy.profile import Clip, Profile, Suppress
+from broker.privacy.profile import Clip, Profile, Pseudonymise, Suppress
+from broker.privacy.trips import trips
 from broker.registry.snapshot import Snapshot
-from broker.release import KeyOf, pointwise
+from broker.release import KeyOf, of_trips, pointwise
 
 Found: TypeAlias = Sequence[tuple[Datastream, list[Point]]]
 """The raw points of each datastream of an offer, by time."""
@@ -95,19 +96,36 @@ class Ground:
 
     def named(self, offer: Offer, key_of: KeyOf, lateness: int, consents: Consents = NONE) -> Seen:
         """What an offer with names shows, and whose it is."""
-        names, rows, number = Codes(), [], 0
-        for release, (datastream, points) in zip(offer.releases, self.found, strict=True):
-            marked = [_marked(point, number + n) for n, point in enumerate(points)]
+        names, rows, number, marked = Codes(), [], 0, []
+        for _, points in self.found:
+            marked.append([_marked(point, number + n) for n, point in enumerate(points)])
             number += len(points)
-            if not points:
-                continue
-            outcome = pointwise(release, offer, marked, max(points[0].time, offer.created), key_of, lateness, consents)
+        begins = self._begins(offer.profile.pseudonymise)
+        for release, points, of in zip(offer.releases, marked, begins, strict=True):
+            arrived = max(points[0].time if points else 0, offer.created)
+            if of is None:
+                outcome = pointwise(release, offer, points, arrived, key_of, lateness, consents)
+            else:
+                outcome = of_trips(release, offer, points, of, arrived, key_of, lateness, consents)
             for point in outcome.points:
                 said = _decode(point.extra)
-                place = _place(datastream, offer.profile, str(said.get("read_point", "")))
+                place = _place(release.datastream, offer.profile, str(said.get("read_point", "")))
                 rows.append((names.of(str(point.value)), point.time, self.places.of(place), said[_NUMBER]))
         table = np.array(rows, np.int64).reshape(-1, 4)
         return Seen(Visits(table[:, 0], table[:, 1], table[:, 2], self.whose[table[:, 3]]), names.names)
+
+    def _begins(self, operator: Pseudonymise | None) -> Sequence[list[int | None] | None]:
+        """Of each datastream's reads when their trips began, epoch by epoch; None where names are not of trips."""
+        if operator is None or not operator.by_trip:
+            return [None] * len(self.found)
+        begins: list[list[int | None]] = [[] for _ in self.found]
+        for epoch in np.unique(self.time // operator.rotate_ns).tolist():
+            parts = [
+                (d.place, [p for p in points if p.time // operator.rotate_ns == epoch]) for d, points in self.found
+            ]
+            for told, of in zip(begins, trips(parts, operator), strict=True):
+                told.extend(of)
+        return begins
 
     def counts(self, profile: Profile, points: Iterable[Point], datastream: Datastream) -> Counts:
         """Released windows as columns: their counts, or where none are told their first statistic."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import h3
 import numpy as np
 
 from broker import combination, message, times
@@ -23,8 +25,10 @@ from broker.keeper.plan import Feed, compile_plan
 from broker.keeper.progress import Seen as SeenOfStream
 from broker.keeper.windows import exact_windows
 from broker.model import Offer
+from broker.place import Place
 from broker.points import Point
 from broker.presence import Presence
+from broker.privacy.location import cell_of, place_of
 from broker.privacy.noise import Draw
 from broker.privacy.profile import RoundTime
 from broker.registry.snapshot import Snapshot
@@ -35,8 +39,10 @@ POINTS = (1, 2, 3, 4, 5)
 WORLDS, TARGETS = 40, 300
 """Of membership inference: the standard error of its accuracy is about 0.006."""
 MOST = 20_000  # records whose windows are drawn again and again
+_DAYS = 1 << 20
 PAIRS = 2  # of epochs that are linked: the busiest
 _SILENT_AFTER = 5 * times.MINUTE  # the broker's default
+NEAR_M = 100  # a few doors on
 _FINEST = times.HOUR  # how exactly a reader knows when somebody was where, as in the literature
 
 
@@ -68,26 +74,26 @@ def _on_names(case: Case, ground: Ground, key_of: KeyOf, rng: np.random.Generato
     offer = case.offer
     seen = ground.named(offer, key_of, case.lateness, case.consents)
     seen = seen._replace(visits=seen.visits.where(ground.people[seen.visits.whose]))
-    known = ground.visits(offer.profile)
-    known = known.where(np.isin(known.whose, seen.visits.whose) & ground.people[known.whose])
+    raw = ground.visits(offer.profile)
+    raw = raw.where(np.isin(raw.whose, seen.visits.whose) & ground.people[raw.whose])
     rounding = offer.profile.find(RoundTime)
     grain = max(_FINEST, rounding.to_ns if rounding else 0)
     epoch = offer.profile.pseudonymise.rotate_ns if offer.profile.pseudonymise else times.LATEST
-    found = _unicity(known, seen.visits, np.ones(len(seen.names)), grain, epoch, rng)
+    found = _unicity(seen.visits, seen.visits, np.ones(len(seen.names)), raw, grain, rng)
     found += _links(seen.visits, epoch)
     return [*found, *_attacks_on_names(case, ground, seen, key_of, grain)]
 
 
 def _unicity(
-    known: Visits, seen: Visits, holders: Floats, grain: int, within: int, rng: np.random.Generator
+    known: Visits, seen: Visits, holders: Floats, raw: Visits, grain: int, rng: np.random.Generator
 ) -> list[Finding]:
-    raw = known._replace(trace=known.whose)
-    alone = np.ones(int(known.whose.max(initial=0)) + 1)
+    alone = np.ones(int(raw.trace.max(initial=0)) + 1)
+    people = len(np.unique(raw.whose))
     found = []
     for points in POINTS:
-        success, tried = unicity(known, seen, holders, points, grain, within, rng)
-        of_raw, _ = unicity(known, raw, alone, points, _FINEST, times.LATEST, rng)
-        chance = 1 / max(len(np.unique(known.whose)), 1)
+        success, tried = unicity(known, seen, holders, points, grain, rng)
+        of_raw, _ = unicity(raw, raw, alone, points, _FINEST, rng)
+        chance = 1 / max(people, 1)
         found.append(Finding(f"unicity, {points} known", success if tried else None, chance, of_raw, tried))
     return found
 
@@ -147,11 +153,14 @@ def _on_windows(case: Case, ground: Ground, draw: Draw, rng: np.random.Generator
     window = operator.window_ns
     rows = Visits(np.arange(len(told.time)), told.time, told.place, np.full(len(told.time), -1))
     holders = _holders(known, told, window)
-    found = _unicity(known, rows, holders, max(window, 1), times.DAY, rng)
-    found += _follows(known, told, window)
+    of_day = known._replace(trace=known.whose * _DAYS + known.time // times.DAY)
+    found = _unicity(of_day, rows, holders, known, window, rng)
+    if case.offer.releases[0].datastream.kind == "rfid":  # a meter is where it is
+        found += _follows(known, told, window)
     found += _differences(case, ground, known, told, window)
     found += _averages(case, ground, draw)
     found.append(_membership(case, ground, known, window, rng))
+    found += _places(case)
     found.append(_channels(case))
     return found
 
@@ -274,6 +283,28 @@ def _membership(case: Case, ground: Ground, known: Visits, window: int, rng: np.
     return Finding(
         "membership inference", right, 0.5, 1.0, len(targets), f"{WORLDS} worlds of half the people, one day"
     )
+
+
+def _places(case: Case) -> list[Finding]:
+    """Averaging away the grid: how many private places lie near the mean of all that was ever told of them."""
+    private = [d for d, _ in case.found if d.place is not None and d.location_h3 is not None]
+    if not private:
+        return []
+    told = [
+        place_of(source, case.offer.profile) for source in private
+    ]  # the same every time, so that it is its own mean
+    near = [_metres(d.place, p) < NEAR_M for d, p in zip(private, told, strict=True)]
+    cells = [cell_of(source, case.offer.profile) for source in private]
+    chance = float(np.mean([math.pi * NEAR_M**2 / h3.cell_area(cell, unit="m^2") for cell in cells]))
+    return [Finding(f"place averaged to {NEAR_M} m", float(np.mean(near)), chance, 1.0, len(private))]
+
+
+def _metres(one: Place | None, other: Place | None) -> float:
+    """Between two places; endless where one is not told."""
+    if one is None or other is None:
+        return math.inf
+    apart = h3.great_circle_distance((one.latitude, one.longitude), (other.latitude, other.longitude), unit="m")
+    return float(apart)
 
 
 def _channels(case: Case) -> Finding:

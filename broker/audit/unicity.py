@@ -15,30 +15,27 @@ TARGETS = 500
 
 
 def unicity(
-    known: Visits, seen: Visits, holders: Floats, points: int, grain: int, within: int, rng: np.random.Generator
+    known: Visits, seen: Visits, holders: Floats, points: int, grain: int, rng: np.random.Generator
 ) -> tuple[float, int]:
     """The share of targets that are unique, and how many there were.
 
-    `known`: the truth, of which `points` visits a target are drawn that lie within one span of `within` (ns). `holders`: how many
-    people each trace of `seen` is of.
+    `known`: of each target `points` visits of one of its traces are drawn. `holders`: how many people each trace of `seen` is of.
     """
     shown = np.unique(np.column_stack((keys(seen.time, seen.place, grain), seen.trace)), axis=0)
-    cases = _cases(known, points, grain, within, rng)
+    cases = _cases(known, points, grain, rng)
     owner = np.full(len(holders), -1)
     owner[seen.trace] = seen.whose
     unique = sum(_found(case, shown, holders, owner) for case in cases)
     return (unique / len(cases) if cases else 0.0), len(cases)
 
 
-def _cases(known: Visits, points: int, grain: int, within: int, rng: np.random.Generator) -> list[Integers]:
+def _cases(known: Visits, points: int, grain: int, rng: np.random.Generator) -> list[Integers]:
     """Of each target the keys of the visits that are known."""
-    visits = np.unique(
-        np.column_stack((known.whose, known.time // within, keys(known.time, known.place, grain))), axis=0
-    )
-    _, first, size = np.unique(visits[:, :2], axis=0, return_index=True, return_counts=True)
+    visits = np.unique(np.column_stack((known.trace, keys(known.time, known.place, grain))), axis=0)
+    _, first, size = np.unique(visits[:, 0], return_index=True, return_counts=True)
     enough = np.flatnonzero(size >= points)
     chosen = rng.choice(enough, min(TARGETS, len(enough)), replace=False)
-    return [visits[first[i] + rng.choice(size[i], points, replace=False), 2] for i in chosen]
+    return [visits[first[i] + rng.choice(size[i], points, replace=False), 1] for i in chosen]
 
 
 def _found(case: Integers, shown: Integers, holders: Floats, owner: Integers) -> bool:

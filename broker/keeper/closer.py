@@ -8,6 +8,7 @@ from broker.keeper.plan import Feed
 from broker.keeper.progress import Progress, Window
 from broker.keeper.releaser import Releaser
 from broker.keeper.tally import DELIVERED, Tally, decided, of_records, shared
+from broker.privacy.trips import trips
 from broker.store.protocol import Store
 from broker.store.reads import points_of
 
@@ -43,9 +44,16 @@ class Closer:
         length = feed.window_ns
         assert length is not None
         aggregated = feed.profile.aggregate is not None
-        if feed.sealed and aggregated and self._released.read(feed.stream, window.start, window.start + 1, limit=1):
+        once = aggregated or feed.profile.by_trip
+        if (
+            feed.sealed
+            and once
+            and self._released.read(feed.stream, window.start, window.start + (1 if aggregated else length), limit=1)
+        ):
             return {DELIVERED: 1}  # released before a crash that came before this was noted; it stays as it was
         end = window.start + length
+        if feed.profile.by_trip:
+            return self._close_trips(feed, window.start, end)
         parts = [(source, points_of(self._raw, source.stream, window.start, end)) for source in feed.sources]
         if aggregated:
             shown, fates = self._releaser.release_windows(feed, parts)
@@ -54,3 +62,15 @@ class Closer:
             shown, fates = outcome.points, of_records(outcome)
         self._news.tell(feed, shown)
         return fates
+
+    def _close_trips(self, feed: Feed, start: int, end: int) -> dict[str, int]:
+        """Where a trip begins and ends depends on all datastreams of the offer."""
+        operator = feed.profile.pseudonymise
+        assert operator is not None
+        sources = [release.datastream for release in feed.shown_by[0].offer.releases]
+        found = [points_of(self._raw, source.stream, start, end) for source in sources]
+        begins = trips([(source.place, points) for source, points in zip(sources, found, strict=True)], operator)
+        own = sources.index(feed.datastream)
+        outcome = self._releaser.release_trips(feed, found[own], begins[own], end)
+        self._news.tell(feed, outcome.points)
+        return of_records(outcome)

@@ -1,7 +1,8 @@
 """Erasing what is held of one tag, which is known by its hash alone: its raw reads, and what per-person releases showed of it.
 
 While an epoch's secret exists its name is computed again. When it is destroyed nobody can do that; then the name is the one that stands wherever the tag was
-read, if there is one: whoever else was read at all the same places and moments is erased with it.
+read, if there is one: whoever else was read at all the same places and moments is erased with it. Where
+names are of trips, it is all that stands where the tag was read.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def keys_shown(feed: Feed, reads: list[Point], released: Store, key_of: KeyOf) -
     operator = feed.profile.pseudonymise
     if operator is None:
         return {point.key for read in reads for point in _shown(feed, read, key_of)}
+    if operator.by_trip:
+        return _at_the_same(feed, reads, released)
     by_epoch: dict[int, list[Point]] = {}
     for read in reads:
         by_epoch.setdefault(pseudonymise.epoch_of(read.time, operator.rotate_ns), []).append(read)
@@ -31,6 +34,17 @@ def keys_shown(feed: Feed, reads: list[Point], released: Store, key_of: KeyOf) -
     for of_epoch in by_epoch.values():
         known = {point.key for read in of_epoch for point in _shown(feed, read, key_of)}
         found |= known or _followed(feed, of_epoch, released)
+    return found
+
+
+def _at_the_same(feed: Feed, reads: list[Point], released: Store) -> set[str]:
+    """The keys of all that stands at the places and moments where these reads would: a trip's name follows from reads that may be gone already."""
+    found: set[str] = set()
+    for read in reads:
+        for point in _shown(feed, read, lambda *_: _NO_KEY):
+            suffix = point.key.removeprefix(str(point.value))
+            at = released.read(feed.stream, point.time, point.time + 1, limit=AT_ONCE)
+            found |= {one.key for one in at if one.key == f"{one.value}{suffix}"}
     return found
 
 

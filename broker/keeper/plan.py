@@ -54,10 +54,12 @@ class Feed:
 
     @property
     def window_ns(self) -> int | None:
-        """What is released together, when it is due: a window, or a second of what is delayed; None where nothing waits."""
+        """What is released together, when it is due: a window, an epoch of trips, a second of what is delayed; None where nothing waits."""
         aggregate = self.profile.aggregate
         if aggregate is not None:
             return aggregate.window_ns
+        if self.profile.pseudonymise is not None and self.profile.by_trip:
+            return self.profile.pseudonymise.rotate_ns
         return DELAYED_NS if self.profile.delay_ns else None
 
     @property

@@ -19,7 +19,7 @@ from broker.points import Cursor, Point, Row
 from broker.privacy.aggregate import start_of
 from broker.privacy.noise import Draw
 from broker.privacy.profile import Sample
-from broker.release import KeyOf, Outcome, pointwise
+from broker.release import KeyOf, Outcome, of_trips, pointwise
 from broker.store.protocol import Store
 from broker.store.reads import points_of
 
@@ -54,13 +54,25 @@ class Releaser:
         shown = feed.shown_by[0]
         consents = self._known.consents
         outcome = pointwise(shown.release, shown.offer, points, arrived, self._key_of, self._lateness, consents)
+        return self._told(feed, outcome)
+
+    def _told(self, feed: Feed, outcome: Outcome) -> Outcome:
         count_withheld(outcome.withheld)
         self._watch.outcome(feed.stream, self._clock(), shown=bool(outcome.points), withheld=outcome.withheld)
         return outcome
 
     def release(self, feed: Feed, points: list[Point], arrived: int) -> Outcome:
         """Release what a feed without statistics shows of these, at most one an interval where it samples."""
-        outcome = self._sampled(feed, self.shown(feed, points, arrived))
+        return self._released_of(feed, self._sampled(feed, self.shown(feed, points, arrived)))
+
+    def release_trips(self, feed: Feed, points: list[Point], begins: list[int | None], arrived: int) -> Outcome:
+        """Release an epoch, trip by trip; of each point when its trip began, or None."""
+        shown = feed.shown_by[0]
+        consents = self._known.consents
+        outcome = of_trips(shown.release, shown.offer, points, begins, arrived, self._key_of, self._lateness, consents)
+        return self._released_of(feed, self._told(feed, outcome))
+
+    def _released_of(self, feed: Feed, outcome: Outcome) -> Outcome:
         refused = {row.point for row in self._write(feed, outcome.points)}
         taken = [point for point in outcome.points if point not in refused]
         RELEASED.inc(len(taken))

@@ -63,7 +63,7 @@ def _prepared(feed: Feed, points: list[Point], hidden: Counter[str]) -> list[Poi
 def due_of(feed: Feed, start: int, lateness: int) -> int:
     """When (ns) the window that begins at `start` is released; `lateness` (ns) is how long records of it are waited for."""
     assert feed.window_ns is not None
-    waits = 0 if feed.profile.aggregate is None else lateness
+    waits = lateness if feed.profile.aggregate is not None or feed.profile.by_trip else 0
     return start + feed.window_ns + max(waits, feed.profile.delay_ns)
 
 

@@ -5,7 +5,7 @@ groups that can be had by subtraction from a total, unless at least `k` distinct
 
     released(g) => |{unit(p) : p in g}| >= k
     withheld groups W of a window: W is empty, or |W| >= 2 and |{unit(p) : p in union of W}| >= k and |{p : p in union of W}| > |W|,
-    or nothing is released
+    or nothing is released; nor is a total of several read points that have one record each
 
 The second is complementary suppression: where a group has too few, the smallest others are withheld with it (ties by name), until
 what is withheld is itself a group, and has more records than groups: else who knows which groups have any would know that each has one. Withheld sets for a smaller k are part of those for a larger one. Assumes that one person is one
@@ -63,6 +63,8 @@ class _Columns(NamedTuple):
     """Places in `names`."""
     units: Integers
     """Places in `whose`."""
+    places: Integers
+    """Read points, where a total of several is told; else 0."""
     names: list[str]
     """Of the groups, sorted."""
     whose: list[str]
@@ -112,6 +114,7 @@ def aggregate(
         )
         units, counted = _pairs(which[known], found.units[known]), np.bincount(which[known], minlength=len(cells))
         alone = np.bincount(units[0], minlength=len(cells)) < operator.k
+        alone |= _one_each(which[known], found.places[known], counted)
         complement = _complement(cells // len(found.names), units, counted, alone, operator.k)
     shown = np.flatnonzero(~alone & ~complement & finite)
     points = [
@@ -150,13 +153,16 @@ def _columns(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> _Colu
     units, whose = np.zeros(size, np.int64), [""]
     if operator.k is not None:
         units, whose = _codes([whose for part in kept for whose in _units(part)])
+    places = np.zeros(size, np.int64)
+    if tags and operator.k is not None and operator.by == "datastream":
+        places, _ = _codes([read_point_of(point) for point in points])
     groups, names = np.zeros(size, np.int64), [""]
     if operator.by != "datastream":
         codes, found = _codes([name for part in kept for name in _groups(part, operator)])
         names = sorted(found)
         place = {name: i for i, name in enumerate(names)}
         groups = np.array([place[name] for name in found], np.int64)[codes] if size else groups
-    return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, names, whose)
+    return _Columns(np.fromiter((p.time for p in points), np.int64, size), values, groups, units, places, names, whose)
 
 
 def _bounded(found: _Columns, window: int, bound: int) -> _Columns:
@@ -169,7 +175,8 @@ def _bounded(found: _Columns, window: int, bound: int) -> _Columns:
     rank = place - np.maximum.accumulate(np.where(fresh, place, 0))
     kept = np.sort(order[rank < bound])
     values = found.values[kept] if len(found.values) else found.values
-    return found._replace(times=found.times[kept], values=values, groups=found.groups[kept], units=found.units[kept])
+    groups, units, places = found.groups[kept], found.units[kept], found.places[kept]
+    return found._replace(times=found.times[kept], values=values, groups=groups, units=units, places=places)
 
 
 def _units(part: Part) -> list[str]:
@@ -194,6 +201,12 @@ def _pairs(which: Groups, units: Integers) -> tuple[Integers, Integers]:
     most = int(units.max(initial=0)) + 1
     pairs = np.unique(which * most + units)
     return pairs // most, pairs % most
+
+
+def _one_each(which: Groups, places: Integers, counted: Groups) -> Flags:
+    """The groups with as many records as read points that have any: who knows which these are would know that each has one."""
+    apart = np.bincount(_pairs(which, places)[0], minlength=len(counted))
+    return np.asarray((apart > 1) & (counted <= apart))
 
 
 def _complement(windows: Integers, pairs: tuple[Integers, Integers], records: Groups, alone: Flags, k: int) -> Flags:

@@ -23,6 +23,8 @@ LONGEST_WINDOW = times.parse_duration("P31D")
 """A window is computed in memory at its end; a month of one-second data is 2.7 million points, about 200 MB."""
 LONGEST_DELAY = times.parse_duration("P366D")
 """What is delayed waits as an entry a second with data: a year is 31 million at worst."""
+LONGEST_CUT_M = 100_000
+"""More than any city is wide: nothing would be left."""
 FINEST_CELL = 15
 """H3's finest resolution: cells of 0.9 m²."""
 
@@ -58,10 +60,23 @@ class Pseudonymise:
     op: Literal["pseudonymise"]
     rotate: str
     """ISO 8601 duration of an epoch; epochs begin at its multiples since 1970-01-01T00:00:00Z."""
+    gap: str | None = None
+    """ISO 8601: a tag that was not read for longer than this has another name from then on, so that a name is of one trip (see `trips.py`)."""
+    cut_m: Annotated[float, Field(gt=0, le=LONGEST_CUT_M, allow_inf_nan=False)] | None = None
+    """Metres around where a trip began and ended of which nothing is shown: home and work."""
 
     @property
     def rotate_ns(self) -> int:
         return times.parse_duration(self.rotate)
+
+    @property
+    def gap_ns(self) -> int:
+        return times.parse_duration(self.gap or self.rotate)
+
+    @property
+    def by_trip(self) -> bool:
+        """Whether what is shown depends on the other reads of the epoch, so that it is released when that is over."""
+        return self.gap is not None or self.cut_m is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +261,12 @@ class Profile:
     @property
     def at_once(self) -> bool:
         """Whether each record can be released as it comes, by itself: without waiting and without a look at others."""
-        return not any(isinstance(op, Aggregate | Delay | Sample) for op in self.operators)
+        return not self.by_trip and not any(isinstance(op, Aggregate | Delay | Sample) for op in self.operators)
+
+    @property
+    def by_trip(self) -> bool:
+        """Whether an epoch is released as a whole, trip by trip."""
+        return self.pseudonymise is not None and self.pseudonymise.by_trip
 
     @property
     def before_windows(self) -> tuple[Operator, ...]:

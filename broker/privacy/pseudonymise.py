@@ -2,6 +2,8 @@
 
     name = HMAC-SHA-256(HKDF-SHA-256(secret(offer, epoch), info = offer, epoch), EPC), the first 128 bits
 
+by trip with HMAC-SHA-256(that key, beginning of the trip) in the key's place.
+
 Guarantee: without the epoch's secret a name cannot be told from random, nor joined with another offer's or another
 epoch's; once the secret is destroyed nobody can, the operator included. Assumes that the secret stays secret while its
 epoch lasts. It does not stop linking by trajectory: who is seen every day at two places is found again by the places.
@@ -34,6 +36,11 @@ def epoch_closes(epoch: int, rotate: int, lateness: int) -> int:
 def derive(secret: bytes, offer: str, epoch: int) -> bytes:
     """The epoch's key, 32 bytes, from its secret of 32 random bytes."""
     return HKDF(hashes.SHA256(), 32, salt=None, info=f"mitoyen pseudonym {offer} {epoch}".encode()).derive(secret)
+
+
+def of_trip(key: bytes, begin: int) -> bytes:
+    """The key of the trips that began at this moment (ns), from their epoch's."""
+    return hmac.digest(key, f"mitoyen trip {begin}".encode(), "sha256")
 
 
 def name(key: bytes, epc: str) -> str:

@@ -165,8 +165,10 @@ def _objections_to_kind(operator: Operator, datastream: Subject, profile: Profil
     tags = datastream.kind == "rfid"
     if isinstance(operator, Blur):
         yield "no_pictures", "blur is for cameras"
-    if isinstance(operator, Pseudonymise) and not tags:
-        yield "no_tags", "pseudonymise is for tag reads"
+    if isinstance(operator, Pseudonymise):
+        yield from _objections_to_trips(operator, datastream)
+        if not tags:
+            yield "no_tags", "pseudonymise is for tag reads"
     if (
         isinstance(operator, GeneraliseLocation)
         and tags
@@ -281,6 +283,18 @@ def _objections_to_groups(profile: Profile, aggregate: Aggregate, datastream: Su
             yield "raw_beside_coarse", _READ_POINT_TELLS
         if datastream.kind != "rfid":
             yield "no_read_points", "by read_point is for tag reads"
+
+
+def _objections_to_trips(names: Pseudonymise, datastream: Subject) -> Iterator[tuple[str, str]]:
+    if names.gap is not None and names.gap_ns >= names.rotate_ns:
+        yield (
+            "gap_too_long",
+            f"a gap of {names.gap} never comes before names change anyway: choose one below {names.rotate}",
+        )
+    if names.cut_m is not None and names.gap is None:
+        yield "no_trips", "cut_m: say what ends a trip, with gap"
+    if names.cut_m is not None and datastream.place is None:
+        yield "no_place", "cut_m: distances are between datastreams, and one without a location is nowhere"
 
 
 def may_share(profile: Profile, datastream: Subject) -> bool:

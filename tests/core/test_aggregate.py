@@ -174,10 +174,24 @@ def test_who_may_be_shown_by_name_is_none_of_the_k(given_visits: list[tuple[int,
     windows = aggregate(
         [Part(reads)], Aggregate("aggregate", "PT5M", ("count",), k=k), tags=True, named="abc".__contains__
     )
-    left: dict[int, set[str]] = defaultdict(set)
-    for time, tag, _ in given_visits:
-        left[time // WINDOW * WINDOW] |= {tag} - set("abc")
-    assert {point.time for point in windows.points} == {start for start, tags in left.items() if len(tags) >= k}
+    left: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for time, tag, gate in given_visits:
+        left[time // WINDOW * WINDOW] += [(tag, gate)] if tag not in "abc" else []
+    assert {point.time for point in windows.points} == {
+        start for start, those in left.items() if len({tag for tag, _ in those}) >= k and not one_each(those)
+    }
+
+
+def one_each(those: list[tuple[str, str]]) -> bool:
+    """Several gates, and a read at each: who knows at which gates there was anybody would know each count."""
+    return len(those) > 1 and len({gate for _, gate in those}) == len(those)
+
+
+def test_a_total_that_tells_one_read_of_each_gate_is_withheld() -> None:
+    for more, shown in (([], []), ([(9, "x", "n0")], [7])):
+        given_visits = [(n, f"tag {n}", f"n{n}") for n in range(6)] + more
+        windows = aggregate([Part(gate_reads(given_visits))], operator("count", k=5), tags=True)
+        assert [point.value for point in windows.points] == shown
 
 
 def test_households_of_a_cell_are_counted_and_not_their_meters_readings() -> None:

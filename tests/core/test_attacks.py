@@ -43,14 +43,14 @@ def test_habits_are_linked_by_trajectory_and_by_rhythm_and_no_habits_are_not() -
 
 def test_four_known_visits_single_out_a_trace_and_never_a_window_of_several() -> None:
     visits, rng = lives(2, 0), np.random.default_rng(2)
-    assert unicity(visits, visits, np.ones(PEOPLE), 4, HOUR, DAY, rng)[0] > 0.99
+    assert unicity(visits, visits, np.ones(PEOPLE), 4, HOUR, rng)[0] > 0.99
     groups = counts(visits, least=5)
     rows = Visits(np.arange(len(groups.time)), groups.time, groups.place, np.full(len(groups.time), -1))
     for points in (1, 4):
-        assert unicity(visits, rows, groups.told, points, HOUR, DAY, rng)[0] == 0
+        assert unicity(visits, rows, groups.told, points, HOUR, rng)[0] == 0
     alone = counts(visits)
     rows = Visits(np.arange(len(alone.time)), alone.time, alone.place, np.full(len(alone.time), -1))
-    assert unicity(visits, rows, alone.told, 1, HOUR, DAY, rng)[0] > 0.02
+    assert unicity(visits, rows, alone.told, 1, HOUR, rng)[0] > 0.02
 
 
 def test_two_tags_of_one_person_do_not_hide_each_other() -> None:
@@ -58,7 +58,7 @@ def test_two_tags_of_one_person_do_not_hide_each_other() -> None:
     both = Visits(
         *(np.concatenate(pair) for pair in zip(visits, visits._replace(trace=visits.trace + 500), strict=True))
     )
-    assert unicity(visits, both, np.ones(1_000), 4, HOUR, DAY, np.random.default_rng(3))[0] > 0.99
+    assert unicity(visits, both, np.ones(1_000), 4, HOUR, np.random.default_rng(3))[0] > 0.99
 
 
 def test_counts_that_show_somebody_came_are_followed_and_random_ones_are_not() -> None:

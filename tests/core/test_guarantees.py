@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import h3
 import pytest
@@ -27,7 +28,8 @@ from broker.privacy.noise import noisy
 from broker.privacy.profile import Clip, GeneraliseLocation, Profile, Pseudonymise, Quantise, RoundTime, Suppress
 from broker.privacy.pseudonymise import epoch_of
 from broker.privacy.suitability import check
-from broker.release import pointwise
+from broker.privacy.trips import trips
+from broker.release import of_trips, pointwise
 
 PROFILE = TypeAdapter(Profile)
 ASSET, PERSON = "urn:epc:id:giai:0614141.{}", "urn:epc:id:sgtin:0614141.812345.{}"
@@ -44,7 +46,12 @@ operators = st.one_of(
         st.sets(st.sampled_from(["location", "read_point", "antenna", "rssi"]), min_size=1),
     ),
     st.builds(lambda bound: {"op": "noise", "epsilon": 0.5, "budget": 5, "bound": bound}, st.integers(1, 9)),
-    st.builds(lambda rotate: {"op": "pseudonymise", "rotate": rotate}, grid),
+    st.builds(
+        lambda rotate, gap, cut_m: {"op": "pseudonymise", "rotate": rotate, "gap": gap, "cut_m": cut_m},
+        grid,
+        st.none() | grid,
+        st.sampled_from([None, 1.0, 500.0]),
+    ),
     st.builds(
         lambda window, statistics, by, k: {"op": "aggregate", "window": window, "statistics": statistics, "by": by, "k": k},
         grid,
@@ -99,7 +106,7 @@ def test_nothing_that_leaves_is_finer_than_its_profile_allows(
     offer = Offer(OfferId("f"), OrganisationId("o"), profile, Terms("CC0-1.0", "", ("any",)), (release,), -1)
     form = message.form(release, profile)
     if profile.aggregate is None:
-        shown = pointwise(release, offer, given_records, 3 * times.HOUR, _key, 9 * times.HOUR).points
+        shown = _shown(release, offer, given_records, data.draw(places))
         _check_points(given_records, shown, profile, datastream)
     else:
         feed = Feed("s", (datastream,), (Showing(release, offer, form, ()),))
@@ -117,6 +124,15 @@ def test_nothing_that_leaves_is_finer_than_its_profile_allows(
         _check_value(point, profile)
 
 
+def _shown(release: Release, offer: Offer, came: list[Point], elsewhere: Place | None) -> list[Point]:
+    """Of the release's own records, the same tags having been elsewhere as well."""
+    names = offer.profile.pseudonymise
+    if names is None or not names.by_trip:
+        return pointwise(release, offer, came, 3 * times.HOUR, _key, 9 * times.HOUR).points
+    (begins, _) = trips([(release.datastream.place, came), (elsewhere, came)], names)
+    return of_trips(release, offer, came, begins, 3 * times.HOUR, _key, 9 * times.HOUR).points
+
+
 def _key(_offer: str, epoch: int) -> bytes:
     return epoch.to_bytes(32)
 
@@ -130,15 +146,18 @@ def _check_points(came: list[Point], shown: list[Point], profile: Profile, datas
     if datastream.kind == "rfid":
         assert len(shown) <= sum(str(read.value).startswith("urn:epc:id:giai:") for read in came)
     if (names := profile.pseudonymise) is not None:
-        _check_names(shown, names)
+        _check_names(shown, names, rounding.to_ns if rounding else 0)
 
 
-def _check_names(shown: list[Point], names: Pseudonymise) -> None:
+def _check_names(shown: list[Point], names: Pseudonymise, rounded: int) -> None:
     epochs: dict[object, set[int]] = defaultdict(set)
     for point in shown:
         assert len(str(point.value)) == 32
         epochs[point.value].add(epoch_of(point.time, names.rotate_ns))
     assert all(len(of) == 1 for of in epochs.values())
+    for name in epochs if names.gap is not None else ():
+        seen = sorted(point.time for point in shown if point.value == name)
+        assert all(later - earlier <= names.gap_ns + rounded for earlier, later in pairwise(seen))
 
 
 def _check_windows(came: list[Point], shown: list[Point], profile: Profile, datastream: Datastream) -> None:

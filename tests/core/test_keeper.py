@@ -337,6 +337,30 @@ def test_pseudonyms_change_with_the_epoch_and_old_ones_can_not_be_made_again(ben
     assert len(bench.shown(shown)) == 4
 
 
+def test_trips_are_named_over_all_gates_and_shown_without_their_ends_when_the_epoch_is_over(bench: Bench) -> None:
+    things = {"kind": "rfid", "personal_data": True, "asset_prefixes": ("urn:epc:id:sgtin:0614141.",)}
+    gates = [bench.datastream(f"gate-{n}", place=Place(4.84 + 0.002 * n, 45.76), **things) for n in range(4)]
+    bench.now = BEGIN - times.HOUR
+    first = bench.offer_of(gates, Pseudonymise("pseudonymise", "PT1H", gap="PT10M", cut_m=100))
+    second = first.replace("gate-0", "gate-1")
+    bench.now = BEGIN + times.HOUR - S
+    for n, gate in enumerate(gates):
+        bench.receive(gate, read_of(60 * n, 1), read_of(1800 + 60 * n, 1), read_of(60 * n, 2))
+    bench.settle()
+    assert not bench.shown(second), "the epoch is not over"
+    bench.settle(BEGIN + times.HOUR + LATENESS)
+    assert not bench.shown(first), "all trips begin there"
+    shown = bench.shown(second)
+    assert [(p.time - BEGIN) // S for p in shown] == [60, 60, 1860]
+    beyond = bench.shown(first.replace("gate-0", "gate-2"))
+    names = [{str(p.value) for p in of if (p.time - BEGIN) // S < 900} for of in (shown, beyond)]
+    assert names[0] == names[1], "a name is of one trip at all gates"
+    assert {str(p.value) for p in shown if p.time > BEGIN + 900 * S}.isdisjoint(names[0])
+    bench.receive(gates[1], read_of(30, 1))
+    bench.settle(BEGIN + times.HOUR + LATENESS + S)
+    assert bench.shown(second) == shown, "an epoch that was shown is never opened again"
+
+
 @pytest.mark.parametrize("rounded", [False, True])
 def test_what_is_delayed_is_nowhere_before_it_is_old_enough(bench: Bench, rounded: bool) -> None:
     stream = bench.datastream("d")
@@ -588,6 +612,21 @@ def test_an_erasure_finds_the_tag_in_raw_and_in_what_was_shown_and_nobody_else(b
     assert sorted(told.values()) == ([2, 3] if later == S else [2]), (
         "who was always beside it can't be told apart by then"
     )
+
+
+def test_an_erasure_takes_all_that_stands_where_the_tag_was_read_if_names_are_of_trips(bench: Bench) -> None:
+    gate = bench.datastream("gate", kind="rfid", personal_data=True)
+    bench.now = BEGIN - times.HOUR
+    named = bench.offer(gate, Pseudonymise("pseudonymise", "PT1H", gap="PT10M"))
+    for tag in range(3):
+        consent(bench, TAG.format(tag))
+    bench.now = BEGIN + times.HOUR - S
+    bench.receive(gate, *(read_of(n, tag) for n, tag in ((10, 0), (10, 1), (20, 0), (30, 2), (1800, 0), (1900, 1))))
+    bench.settle(BEGIN + times.HOUR + LATENESS)
+    assert len(bench.shown(named)) == 6
+    withdraw(bench, TAG.format(0), erase=True)
+    bench.settle()
+    assert [(p.time - BEGIN) // S for p in bench.shown(named)] == [30, 1900]
 
 
 def consent(bench: Bench, tag: str, *, code: str = "code") -> None:
