@@ -34,6 +34,7 @@ def datastream(
     theme: str | None,
     personal_data: bool | None,
     asset_prefixes: Sequence[str],
+    smooth: str | None,
 ) -> Datastream:
     """The datastream that takes it, under an id that none of `taken` is. `place`: in place of what the device says of where it stands."""
     said = Place(of.longitude, of.latitude) if of.longitude is not None and of.latitude is not None else None
@@ -50,6 +51,7 @@ def datastream(
         asset_prefixes=tuple(asset_prefixes) if of.kind == "rfid" else (),
         description=", ".join(filter(None, (of.name, of.model))) or None,
         origin=Origin(of.device, of.property),
+        smooth=smooth if of.kind == "rfid" else None,
     )
 
 

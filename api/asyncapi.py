@@ -25,6 +25,7 @@ _READ = {
     "read_point": {"type": "string"},
     "antenna": {"type": "integer"},
     "rssi": {"type": "number", "description": "dBm"},
+    "biz_step": {"type": "string", "description": "Of an event what became of the tag: `arriving`, as EPCIS says it."},
 }
 
 
@@ -64,7 +65,7 @@ SCHEMAS: Mapping[str, Document] = {
         {
             **_object(
                 {"datastream": _ID, "time": _TIME, "tag": {"type": "string"}, "epc": {"type": "string"}, **_READ},
-                "tag epc read_point antenna rssi",
+                "tag epc read_point antenna rssi biz_step",
             ),
             "oneOf": [{"required": ["tag"]}, {"required": ["epc"]}],
         }
@@ -72,7 +73,7 @@ SCHEMAS: Mapping[str, Document] = {
     "picture": {"type": "string", "description": "A JPEG's bytes.", "contentMediaType": "image/jpeg"},
     "measurement": _packed(_object({"time": _TIME, "value": _VALUE}, "time", closed=True)),
     "read": _packed(
-        _object({"time": _TIME, "epc": {"type": "string"}, **_READ}, "time read_point antenna rssi", closed=True)
+        _object({"time": _TIME, "epc": {"type": "string"}, **_READ}, "time read_point antenna rssi biz_step", closed=True)
     ),
     "presence": {"type": "string", "enum": ["online", "offline"]},
     "receipt": _object(

@@ -84,7 +84,7 @@ def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple
         return ("datastream", *group, "time", "until", "value", "unit", *computed, "revised")
     if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"
-        return ("datastream", "time", tag, "read_point", "antenna", "rssi")
+        return ("datastream", "time", tag, "read_point", "antenna", "rssi", "biz_step")
     return ("datastream", "time", "value", "unit")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 
-from api import columnar
+from api import columnar, epcis
 from api.columns import Cell, Heading, Sheet
 from broker import licence
 from broker.place import Place
@@ -90,6 +91,17 @@ def as_arrow(heading: Heading, pages: Pages, _: Completeness) -> Iterator[bytes]
     return columnar.arrow(heading, pages)
 
 
+def as_epcis(heading: Heading, pages: Pages, _: Completeness) -> Iterator[bytes]:
+    """As `epcis` says; of tag reads alone."""
+    yield msgspec.json.encode(epcis.document(heading.terms, time.time_ns()))[:-1] + b',"epcisBody":{"eventList":['
+    yield from _joined(
+        [msgspec.json.encode(epcis.event(_said(sheet.form.message(point)))) for point in page] for sheet, page in pages
+    )
+    yield b"]}}"
+
+
+_said = msgspec.json.Decoder(dict[str, object]).decode
+
 ENCODERS: Mapping[str, tuple[str, Encode]] = {
     "json": ("application/json", as_json),
     "ndjson": ("application/x-ndjson", as_ndjson),
@@ -97,6 +109,7 @@ ENCODERS: Mapping[str, tuple[str, Encode]] = {
     "geojson": ("application/geo+json", as_geojson),
     "parquet": ("application/vnd.apache.parquet", as_parquet),
     "arrow": ("application/vnd.apache.arrow.stream", as_arrow),
+    "epcis": ("application/ld+json", as_epcis),
 }
 """Format -> (media type, encoder)."""
 

@@ -42,6 +42,19 @@ def _time(value: str) -> str:
 Time: TypeAlias = Annotated[str, AfterValidator(_time), Field(examples=["2026-11-22T20:00:00Z"])]
 
 
+def _window(value: str) -> str:
+    try:
+        fits = times.parse_duration(value) <= times.DAY
+    except Malformed as error:
+        raise ValueError(str(error)) from error
+    if not fits:
+        raise ValueError("expected a day at most: what is not seen for longer is another visit")
+    return value
+
+
+Window: TypeAlias = Annotated[str, StringConstraints(max_length=32), AfterValidator(_window)]
+
+
 class Form(BaseModel):
     """A body that is sent: what is not named here is refused."""
 
@@ -177,6 +190,10 @@ class NewDatastream(Form):
     simulated: bool = Field(
         default=False, description="Whether it is made up, to try things with; shown wherever it is."
     )
+    smooth: Window | None = Field(
+        None,
+        description="Of rfid: in place of its reads a tag's arrival, that it is still there, once every so long, and its departure, after not being seen for so long, such as PT10S.",
+    )
     closed: Text | None = Field(None, description="Why it is not offered; public, while no offer has it.")
 
 
@@ -197,6 +214,7 @@ class DatastreamShown(BaseModel):
     description: str | None
     origin: Origin | None
     simulated: bool
+    smooth: str | None
     closed: str | None = Field(description="Why it is not offered.")
 
 

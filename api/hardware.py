@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.forms import Form, GeoPoint, Id, Mqtt, Prefix, Text
+from api.forms import Form, GeoPoint, Id, Mqtt, Prefix, Text, Window
 from broker.model import FormatName
 
 LONGEST_PAYLOAD = 65_536
@@ -142,4 +142,7 @@ class Adoption(Form):
     personal_data: bool | None = Field(None, description="Left out: tag reads are, all else is not.")
     asset_prefixes: Annotated[list[Prefix], Field(max_length=100)] = Field(
         [], description="Of its tags that are your own things."
+    )
+    smooth: Window | None = Field(
+        None, description="Of its tags: their events in place of their reads, as a datastream's."
     )

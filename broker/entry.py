@@ -54,7 +54,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     says: str = ""
     """`online` or `offline` if the gateway spoke of itself, else empty."""
     elsewhere: int = 0
-    """Records of a message of several datastreams that are in entries of their own, under the topics of those."""
+    """Records of a message that are in entries of their own: of several datastreams, or told as the events of their tags."""
+    concluded: bool = False
+    """Whether nothing was heard: the broker concludes it from silence."""
 
 
 def shown(payload: bytes) -> tuple[str, str | None]:

@@ -27,9 +27,11 @@ from broker.mqtt import codec, connection
 from broker.mqtt.codec import Message
 from broker.mqtt.connection import Account, Connection
 from broker.placing import place
+from broker.points import Point
 from broker.presence import word
 from broker.reading import Answer, Custom, Format, Formats
 from broker.routes import NOWHERE, Foreign, Routes
+from broker.sightings import Sightings
 from broker.suggestions import Suggestions
 from broker.topics import Source
 from broker.validate import validate
@@ -37,6 +39,7 @@ from broker.validate import validate
 log = structlog.get_logger()
 
 SESSION_EXPIRY_S = 7 * 86_400  # a broker that is down over a long weekend finds what Mosquitto kept for it
+CONCLUDE_S = 1.0  # how often it is looked which tags are gone: a window is seconds
 RETRY_S = 1.0  # how often a connection or a full journal is tried again
 _MARK_TOPIC = topics.MARK.encode()
 _PRESENCE = f"/{topics.PRESENCE}"
@@ -82,6 +85,7 @@ class Ingest:
         self._last_arrival = 0
         self._messages = journal.place("messages")
         self._untimed = journal.untimed()
+        self._sightings = Sightings(journal)
         self._new_untimed: dict[int, Untimed] = {}
         self._marks: dict[bytes, asyncio.Future[int]] = {}
         self._passed: list[bytes] = []
@@ -92,6 +96,11 @@ class Ingest:
 
     async def run(self, account: Account) -> None:
         """Take messages in until cancelled, connecting again whenever the connection is lost."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._conclude(), name="ingest concludes")
+            tasks.create_task(self._listen(account), name="ingest listens")
+
+    async def _listen(self, account: Account) -> None:
         while True:
             try:
                 async with connection.connect(
@@ -140,9 +149,12 @@ class Ingest:
                 self._packet_ids.append(message.packet_id)
             self._records += len(entry.points) + len(entry.refusals)
             self._messages += 1
+        self._commit_soon()
+
+    def _commit_soon(self) -> None:
         if self._records >= self._settings.batch_records:
             self._commit()
-        elif self._flush is None:
+        elif self._flush is None and (self._entries or self._packet_ids):
             self._flush = asyncio.get_running_loop().call_later(self._settings.batch_delay_s, self._commit)
 
     def _understand(self, message: Message, now: int) -> Entry:
@@ -175,7 +187,10 @@ class Ingest:
         points, refusals = validate(decoded, route.datastream, arrived, self._settings.ahead)
         self._last_arrival = max(self._last_arrival, arrived + len(points))
         kept = message.payload[: KEPT_PAYLOAD + 1] if refusals else b""
-        return Entry(topic, arrived, points, refusals, kept, respond, message.correlation)
+        if topic not in self.routes.smoothed:
+            return Entry(topic, arrived, points, refusals, kept, respond, message.correlation)
+        self._set_apart(topic, points, arrived)
+        return Entry(topic, arrived, [], refusals, kept, respond, message.correlation, elsewhere=len(points))
 
     def _otherwise(self, message: Message, topic: str, arrived: int, respond: str, refusal: str | None) -> Entry:
         """What is refused, or speaks a device's own format."""
@@ -201,11 +216,34 @@ class Ingest:
         for datastream, points in placed.points.items():
             taken += len(points)
             self._last_arrival = max(self._last_arrival, arrived + len(points))
-            self._entries.append(Entry(f"in/{whose.organisation}/{whose.gateway}/{datastream}", arrived, points, []))
-        self._records += taken
+            self._set_apart(f"in/{whose.organisation}/{whose.gateway}/{datastream}", points, arrived)
         kept = message.payload[: KEPT_PAYLOAD + 1] if placed.refusals else b""
         topic = message.topic.decode(errors="replace")
         return Entry(topic, arrived, [], placed.refusals, kept, respond, message.correlation, elsewhere=taken)
+
+    def _set_apart(self, topic: str, points: list[Point], arrived: int) -> None:
+        """An entry of their own for points of a datastream, or for the events that they tell of its tags."""
+        window = self.routes.smoothed.get(topic)
+        if window is not None:
+            points = self._sightings.events(topic, window, points, arrived)
+        if points:
+            self._entries.append(Entry(topic, arrived, points, []))
+            self._records += len(points)
+
+    async def _conclude(self) -> None:
+        """Tell, once a second, which tags are gone; only while we would hear it if they were not."""
+        while True:
+            await asyncio.sleep(CONCLUDE_S)
+            if not self._subscribed or self.routes is NOWHERE:
+                continue
+            now = self._last_arrival = max(time.time_ns(), self._last_arrival + 1)
+            try:
+                for topic, points in self._sightings.departures(self.routes.smoothed, now):
+                    self._entries.append(Entry(topic, now, points, concluded=True))
+                    self._records += len(points)
+            except Unavailable as error:
+                log.error("sights_not_forgotten", reason=str(error))
+            self._commit_soon()
 
     def _tell(self, whose: Source, answers: Sequence[Answer]) -> None:
         """Publish what devices are to be told on their own topics; a format says so seldom, and again if it is lost."""
@@ -248,7 +286,7 @@ class Ingest:
         places = {**self._places(), "messages": self._messages}
         began = time.perf_counter()
         try:
-            batch = self._journal.append(self._entries, places, self._new_untimed)
+            batch = self._journal.append(self._entries, places, self._new_untimed, self._sightings.changes)
         except JournalFull as error:
             JOURNAL_FULL.inc()
             log.error("journal_full", reason=str(error))
@@ -256,6 +294,7 @@ class Ingest:
             self._flush = asyncio.get_running_loop().call_later(RETRY_S, self._commit)
             return
         COMMIT.observe(time.perf_counter() - began)
+        self._sightings.kept()
         self._untimed |= self._new_untimed
         self._acknowledge()
         self._count(batch)
@@ -283,6 +322,7 @@ class Ingest:
             self._flush.cancel()
             self._flush = None
         self._empty()
+        self._sightings.forget()
         for waiting in self._marks.values():
             if not waiting.done():
                 waiting.set_exception(Unavailable("the connection to Mosquitto was lost"))

@@ -7,21 +7,26 @@ their own place in it, also after a crash. The process that takes messages in is
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from broker.entry import Entry, shown
 from broker.errors import JournalFull, Unavailable
 from broker.presence import Presence
+from broker.smoothing import Seen, Sight
 from broker.topics import source
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Entry]).decode
+_seen = msgspec.json.Decoder(Seen).decode
+
+Sights: TypeAlias = Mapping[tuple[str, Seen], Sight | None]
+"""By input topic; None: it is gone."""
 
 KEPT_REFUSALS = 1_000
 """A gateway's newest refusals that are kept: a day of one a minute, and at most 2 MB."""
@@ -36,6 +41,9 @@ create table if not exists refusals (
     topic text not null, place integer not null, reason text not null, payload text not null, encoding text);
 create table if not exists untimed (
     packet_id integer primary key, digest integer not null, arrived integer not null, number integer not null);
+create table if not exists sights (
+    topic text not null, seen text not null, last integer not null, told integer not null,
+    primary key (topic, seen)) without rowid;
 create index if not exists refusals_of_gateway on refusals (organisation, gateway, id);
 """
 _BEFORE_WILLS = """
@@ -109,8 +117,10 @@ class Journal:
         """The number of the newest batch."""
         self._trimmed = 0
 
-    def append(self, entries: list[Entry], places: dict[str, int], untimed: dict[int, Untimed]) -> Batch:
-        """Write a batch, the readers' places and the untimed messages by packet id; when it returns, all are on disk.
+    def append(
+        self, entries: list[Entry], places: dict[str, int], untimed: dict[int, Untimed], sights: Sights | None = None
+    ) -> Batch:
+        """Write a batch, the readers' places, the untimed messages by packet id and the tags that are there; when it returns, all are on disk.
 
         Raises JournalFull, and ValueError for no entries, and then nothing was written.
         """
@@ -128,6 +138,7 @@ class Journal:
                 self._db.executemany(
                     "insert or replace into untimed values (?, ?, ?, ?)", [(i, *u) for i, u in untimed.items()]
                 )
+            self._see(sights or {})
             self._db.execute("commit")
         except sqlite3.OperationalError as error:
             self._undo()
@@ -183,8 +194,28 @@ class Journal:
         rows = self._db.execute("select packet_id, digest, arrived, number from untimed")
         return {packet_id: Untimed(*rest) for packet_id, *rest in rows}
 
+    def sights(self, came: int) -> dict[str, dict[Seen, Sight]]:
+        """The tags that are there, by input topic; their last reads are taken to have come at `came` (ns)."""
+        found: dict[str, dict[Seen, Sight]] = {}
+        for topic, seen, last, told in self._db.execute("select topic, seen, last, told from sights"):
+            found.setdefault(topic, {})[_seen(seen)] = Sight(last, told, came)
+        return found
+
+    def forget_sights(self, topic: str) -> None:
+        """Erase what is remembered of a topic's tags. Raises Unavailable."""
+        try:
+            self._db.execute("delete from sights where topic = ?", (topic,))
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the journal can't be written: {error}") from error
+
     def close(self) -> None:
         self._db.close()
+
+    def _see(self, sights: Sights) -> None:
+        gone = [(topic, _spelt(seen)) for (topic, seen), sight in sights.items() if sight is None]
+        there = [(topic, _spelt(seen), sight.last, sight.told) for (topic, seen), sight in sights.items() if sight]
+        self._db.executemany("delete from sights where topic = ? and seen = ?", gone)
+        self._db.executemany("insert or replace into sights values (?, ?, ?, ?)", there)
 
     def _count(self, entries: list[Entry]) -> None:
         totals: dict[tuple[str, str], _Totals] = {}
@@ -197,7 +228,7 @@ class Journal:
             total.refused += len(entry.refusals)
             if entry.says == "offline":
                 total.left = entry.arrived
-            else:
+            elif not entry.concluded:
                 total.last_seen = entry.arrived
             if entry.refusals:
                 self._keep_refusals(whose[:2], entry)
@@ -261,6 +292,10 @@ class JournalReader:
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
+
+
+def _spelt(seen: Seen) -> str:
+    return msgspec.json.encode(seen).decode()
 
 
 def _presences(db: sqlite3.Connection) -> list[Presence]:

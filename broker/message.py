@@ -2,7 +2,7 @@
 
 {"datastream", "time", "until"?, "value", "unit"?, "statistics"?, "revised"?}  of a measurement; `revised`, when it was, in history
 {"time", "until", "value", "unit"?, "statistics", "cell", "location"}          of a cell, where several datastreams are one
-{"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?}      of a tag read
+{"datastream", "time", "tag" | "epc", "read_point"?, "antenna"?, "rssi"?, "biz_step"?}  of a tag read, or of an event of its tag
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def point(message: bytes) -> Point:
     for name in ("datastream", "unit"):
         said.pop(name, None)
     told = (
-        tag_key(str(who), said.get("read_point"), said.get("antenna"))
+        tag_key(str(who), said.get("read_point"), said.get("antenna"), said.get("biz_step"))
         if who
         else said.get("cell") or said.get("read_point")
     )

@@ -8,6 +8,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS_ACCEPTED = Counter("mitoyen_records_accepted", "Records that entered the journal")
 RECORDS_REFUSED = Counter("mitoyen_records_refused", "Records that were refused; a message that can't be read is one")
+READS_SMOOTHED = Counter(
+    "mitoyen_tag_reads_smoothed", "Tag reads that were taken in and are told by the events of their tags"
+)
 BATCHES = Counter("mitoyen_journal_batches", "Batches written to the journal")
 COMMIT = Histogram(
     "mitoyen_journal_commit_seconds", "Time to write a batch", buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1)

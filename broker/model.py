@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NewType, TypeAlias
 
-from broker import topics
+from broker import times, topics
 from broker.licence import Terms
 from broker.place import Place
 from broker.privacy.profile import Profile
@@ -102,6 +102,8 @@ class Datastream:
     origin: Origin | None = None
     simulated: bool = False
     """Whether nothing is observed: made up, to try things with."""
+    smooth: str | None = None
+    """Of tag reads: they become the events of their tags (`broker/smoothing.py`), with this window (ISO 8601)."""
     closed: str | None = None
     """Why it is not offered, as its owner says; public."""
 
@@ -109,6 +111,10 @@ class Datastream:
     def stream(self) -> str:
         """Where its points rest in the raw store."""
         return f"{self.organisation}/{self.id}"
+
+    @property
+    def smooth_ns(self) -> int | None:
+        return None if self.smooth is None else times.parse_duration(self.smooth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-import msgspec
-
 from broker.entry import Refusal
 from broker.model import Datastream
-from broker.points import Point, Value, tag_key
+from broker.points import Point, Value, tag_point
 from broker.reading import TAG, Convert, Reading, TagRead, Understood
 from broker.validate import LARGEST_PACK, objection
 
 Streams: TypeAlias = Mapping[tuple[str, str], Datastream]
 """A gateway's datastreams, by the device and property that each is of."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 Unplaced: TypeAlias = Reading | TagRead
@@ -79,11 +75,7 @@ def _point(item: Reading | TagRead, stream: Datastream, convert: Convert, arrive
 
 
 def _tag_point(read: TagRead, time: int) -> Point:
-    told = {"read_point": read.read_point, "antenna": read.antenna, "rssi": read.rssi}
-    extra = {name: value for name, value in told.items() if value is not None}
-    return Point(
-        time, read.epc, tag_key(read.epc, read.read_point, read.antenna), _encode(extra).decode() if extra else ""
-    )
+    return tag_point(time, read.epc, read.read_point, read.antenna, read.rssi, read.biz_step)
 
 
 def _in_unit(item: Reading, stream: Datastream, convert: Convert) -> Value | None:

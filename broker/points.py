@@ -25,7 +25,7 @@ class Point(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """phenomenonTime (ISO 19156), nanoseconds since 1970-01-01T00:00:00Z."""
     value: Value
     key: str = ""
-    """Tells apart points of one time: for a tag read its EPC, read point and antenna; else empty."""
+    """Tells apart points of one time: for a tag read its EPC, read point, antenna and step; else empty."""
     extra: str = ""
     """What else the point carries, as the text of one JSON object; empty if nothing."""
 
@@ -41,9 +41,26 @@ class Row(NamedTuple):
     point: Point
 
 
-def tag_key(tag: str, read_point: object, antenna: object) -> str:
-    """The key of a tag read: reads of one moment differ by tag, read point or antenna."""
-    return f"{tag}|{read_point or ''}|{'' if antenna is None else antenna}"
+_encode = msgspec.json.Encoder().encode
+
+
+def tag_key(tag: str, read_point: object, antenna: object, biz_step: object = None) -> str:
+    """The key of a tag read: reads of one moment differ by tag, read point, antenna, or what became of the tag."""
+    return f"{tag}|{read_point or ''}|{'' if antenna is None else antenna}{f'/{biz_step}' if biz_step else ''}"
+
+
+def tag_point(
+    time: int,
+    tag: str,
+    read_point: str | None = None,
+    antenna: int | None = None,
+    rssi: float | None = None,
+    biz_step: str | None = None,
+) -> Point:
+    """The point of a tag read (`broker.reading.TagRead`)."""
+    told = {"read_point": read_point, "antenna": antenna, "rssi": rssi, "biz_step": biz_step}
+    extra = {name: value for name, value in told.items() if value is not None}
+    return Point(time, tag, tag_key(tag, read_point, antenna, biz_step), _encode(extra).decode() if extra else "")
 
 
 Rows: TypeAlias = Sequence[Row]

@@ -52,6 +52,8 @@ class TagRead(msgspec.Struct, frozen=True, gc=False):
     antenna: int | None = None
     rssi: float | None = None
     """dBm."""
+    biz_step: str | None = None
+    """Of an event what became of the tag, as EPCIS's bizStep in short: `arriving`; None: it was seen, no more."""
 
 
 @dataclass(frozen=True, slots=True)

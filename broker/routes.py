@@ -56,6 +56,8 @@ class Routes:
     """What is retained for each application, by topic; empty where nothing stands."""
     foreign: Mapping[tuple[str, str], Foreign] = field(default_factory=dict)
     """By organisation and gateway."""
+    smoothed: Mapping[str, int] = field(default_factory=dict)
+    """By topic, the windows (ns) of those whose tag reads become events."""
 
 
 NOWHERE = Routes({})
@@ -83,7 +85,10 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
         for offer in snapshot.withdrawn
         for release in offer.releases
     )
-    return Routes(by_topic, withdrawn, _notices(snapshot), _foreign(snapshot, decoders))
+    smoothed = {
+        topic: route.datastream.smooth_ns for topic, route in by_topic.items() if route.datastream.smooth_ns is not None
+    }
+    return Routes(by_topic, withdrawn, _notices(snapshot), _foreign(snapshot, decoders), smoothed)
 
 
 def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[str, str], Foreign]:

@@ -1,7 +1,7 @@
 """Mitoyen's own JSON: one object, or an array of them. Pure.
 
     {"time"?: RFC 3339, "value": number | text | boolean}
-    {"time"?: RFC 3339, "epc": hexadecimal | urn:epc:…, "read_point"?: text, "antenna"?: integer, "rssi"?: dBm}
+    {"time"?: RFC 3339, "epc": hexadecimal | urn:epc:…, "read_point"?: text, "antenna"?: integer, "rssi"?: dBm, "biz_step"?: text}
 
 Members that are not named here are refused rather than passed over: a misspelt "time" would else be stored at its
 arrival. A payload is first read as what it should be, in one go; only one that is not is looked at record by record.
@@ -18,13 +18,13 @@ from broker import times
 from broker.entry import Decoded, Refusal
 from broker.errors import Malformed
 from broker.model import Kind
-from broker.points import Point, tag_key
+from broker.points import Point, tag_point
 from broker.reading import Custom, Reading, TagRead, Understood
 from gateways import epc, foreign, senml
 from gateways.foreign import Item, Read
 
 LONGEST_NAME = 128
-"""Characters of a read point's name."""
+"""Characters of a read point's or a step's name."""
 
 
 class _Measurement(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -38,6 +38,7 @@ class _TagRead(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     read_point: str | None = None
     antenna: int | None = None
     rssi: float | None = None
+    biz_step: str | None = None
 
 
 _measurements: Callable[[bytes], _Measurement | list[_Measurement]] = msgspec.json.Decoder(
@@ -45,7 +46,6 @@ _measurements: Callable[[bytes], _Measurement | list[_Measurement]] = msgspec.js
 ).decode
 _tag_reads: Callable[[bytes], _TagRead | list[_TagRead]] = msgspec.json.Decoder(_TagRead | list[_TagRead]).decode
 _anything = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 def decode(payload: bytes, kind: Kind, arrived: int) -> Decoded:
@@ -75,7 +75,7 @@ def _item(found: object, datastream: str) -> Item:
     time = None if record.time is None else times.parse(record.time)
     if isinstance(record, _Measurement):
         return Reading("", datastream or "value", record.value, time)
-    return TagRead("", epc.canonical(record.epc), time, record.read_point, record.antenna, record.rssi)
+    return TagRead("", epc.canonical(record.epc), time, record.read_point, record.antenna, record.rssi, record.biz_step)
 
 
 def _point(record: _Measurement | _TagRead, arrived: int) -> Point:
@@ -87,15 +87,13 @@ def _point(record: _Measurement | _TagRead, arrived: int) -> Point:
 
 
 def _tag_point(record: _TagRead, time: int) -> Point:
-    if record.read_point is not None and not 0 < len(record.read_point) <= LONGEST_NAME:
-        raise Malformed(f"read_point: expected 1 to {LONGEST_NAME} characters")
+    for name, said in (("read_point", record.read_point), ("biz_step", record.biz_step)):
+        if said is not None and not 0 < len(said) <= LONGEST_NAME:
+            raise Malformed(f"{name}: expected 1 to {LONGEST_NAME} characters")
     if record.antenna is not None and not 0 <= record.antenna < 65_536:  # noqa: PLR2004 - LLRP's AntennaID has 16 bits
         raise Malformed("antenna: expected an integer from 0 to 65535")
     tag = epc.canonical(record.epc)
-    told = {"read_point": record.read_point, "antenna": record.antenna, "rssi": record.rssi}
-    extra = {name: value for name, value in told.items() if value is not None}
-    key = tag_key(tag, record.read_point, record.antenna)
-    return Point(time, tag, key, _encode(extra).decode() if extra else "")
+    return tag_point(time, tag, record.read_point, record.antenna, record.rssi, record.biz_step)
 
 
 def _one_by_one(payload: bytes, kind: Kind, arrived: int) -> Decoded:
@@ -142,5 +140,5 @@ def _typed(record: object, kind: Kind) -> _Measurement | _TagRead:
 
 _FORM = {
     "measurement": '{"time": RFC 3339, "value": …}',
-    "rfid": '{"time": RFC 3339, "epc": …, "read_point"?, "antenna"?, "rssi"?}',
+    "rfid": '{"time": RFC 3339, "epc": …, "read_point"?, "antenna"?, "rssi"?, "biz_step"?}',
 }

@@ -28,7 +28,9 @@ _STATISTICS = {
 _OTHER_VALUES = ("stringValue", "booleanValue", "hexBinaryValue", "uriValue")
 _QUALIFIERS = ("component", "chemicalSubstance", "microorganism")
 """Members that tell which of several things of one type is meant."""
-_VOCABULARY = re.compile(r"(?:gs1:|cbv:|https?://(?:www\.|ref\.)?gs1\.org/(?:voc|cbv)/)", re.ASCII)
+_VOCABULARY = re.compile(
+    r"(?:gs1:|cbv:|urn:epcglobal:cbv:bizstep:|https?://(?:www\.|ref\.)?gs1\.org/(?:voc|cbv)/)(?:BizStep-)?", re.ASCII
+)
 
 
 class _Event(NamedTuple):
@@ -36,6 +38,7 @@ class _Event(NamedTuple):
 
     time: int
     read_point: str | None
+    biz_step: str | None
     custom: Custom
 
 
@@ -72,7 +75,8 @@ def _event(event: Json, custom: Custom) -> list[Item]:
     if written is None:
         raise Malformed("an ObjectEvent without eventTime")
     read_point = foreign.text(foreign.part(event, "readPoint"), "id")
-    at = _Event(moments.parse(written, custom.zone), read_point, custom)
+    step = _VOCABULARY.sub("", foreign.text(event, "bizStep") or "") or None
+    at = _Event(moments.parse(written, custom.zone), read_point, step, custom)
     elements = event.get("sensorElementList", [])
     if not isinstance(elements, list):
         raise Malformed("sensorElementList: expected an array")
@@ -86,7 +90,10 @@ def _tag_reads(event: Json, at: _Event) -> list[Item]:
     codes = event.get("epcList", [])
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         raise Malformed("epcList: expected an array of texts")
-    return [TagRead(at.read_point or "", epc.canonical(code), at.time, at.read_point) for code in codes]
+    return [
+        TagRead(at.read_point or "", epc.canonical(code), at.time, at.read_point, biz_step=at.biz_step)
+        for code in codes
+    ]
 
 
 def _element(element: Json, at: _Event) -> list[Item]:

@@ -1,7 +1,7 @@
 """What `mitoyen gateway` sends: what it understood of its devices, as an array of JSON objects, each with a time of its own. Pure.
 
     {"device": …, "property": …, "time": RFC 3339, "value": …, "unit"?: UCUM code, "unit_known"?: false}
-    {"device": …, "epc": urn:epc:…, "time": RFC 3339, "read_point"?, "antenna"?, "rssi"?}
+    {"device": …, "epc": urn:epc:…, "time": RFC 3339, "read_point"?, "antenna"?, "rssi"?, "biz_step"?}
     {"device": …, "about": {"name"?, "model"?, "location"?: [longitude, latitude]}}
 
 Both directions stand here, so that they are one format. It goes to the gateway's topic `~readings`; what goes to another of its topics is
@@ -44,6 +44,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     read_point: str | None = None
     antenna: int | None = None
     rssi: float | None = None
+    biz_step: str | None = None
     about: _About | None = None
 
 
@@ -59,9 +60,8 @@ def record(item: Relayed) -> bytes:
     time = times.text(item.time)
     if isinstance(item, Reading):
         return _encode(_Record(item.device, item.property, time, item.value, item.unit, item.unit_known))
-    return _encode(
-        _Record(item.device, time=time, epc=item.epc, read_point=item.read_point, antenna=item.antenna, rssi=item.rssi)
-    )
+    told = (item.epc, item.read_point, item.antenna, item.rssi, item.biz_step)
+    return _encode(_Record(item.device, None, time, None, None, True, *told))  # noqa: FBT003 - as the record has it
 
 
 def reader(custom: Custom) -> Read:
@@ -97,7 +97,8 @@ def _item(found: object) -> Relayed:
     time = times.parse(record.time)
     if record.epc is not None:
         tag = epc.canonical(record.epc)
-        return TagRead(record.device, tag, time, record.read_point, record.antenna, record.rssi)
+        told = (record.read_point, record.antenna, record.rssi, record.biz_step)
+        return TagRead(record.device, tag, time, *told)
     if not record.property or record.value is None:
         raise Malformed("a record: expected property and value, epc, or about")
     return Reading(record.device, record.property, record.value, time, record.unit, record.unit_known)

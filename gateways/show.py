@@ -70,7 +70,7 @@ def _reading(reading: Reading) -> dict[str, object]:
 
 
 def _tag(read: TagRead) -> dict[str, object]:
-    told = {"read_point": read.read_point, "antenna": read.antenna, "rssi": read.rssi}
+    told = {"read_point": read.read_point, "antenna": read.antenna, "rssi": read.rssi, "biz_step": read.biz_step}
     seen = {name: value for name, value in told.items() if value is not None}
     return {"device": read.device, "property": TAG, "time": _time(read.time), "epc": read.epc, **seen}
 

@@ -25,6 +25,8 @@ def register_datastream(body: forms.NewDatastream, caller: OfOrganisation, with_
     personal = body.personal_data if body.personal_data is not None else body.kind != "measurement"
     if body.kind == "camera" and not personal:
         raise Refused("camera_is_personal", "personal_data: a camera's pictures always are")
+    if body.smooth is not None and body.kind != "rfid":
+        raise Refused("no_tags", "smooth: only tag reads become the events of their tags")
     datastream = Datastream(
         organisation=OrganisationId(caller.id),
         id=body.id or keys.new_id("datastream"),
@@ -104,5 +106,6 @@ def shown(datastream: Datastream) -> forms.DatastreamShown:
         description=datastream.description,
         origin=forms.Origin(**asdict(datastream.origin)) if datastream.origin else None,
         simulated=datastream.simulated,
+        smooth=datastream.smooth,
         closed=datastream.closed,
     )

@@ -117,7 +117,7 @@ def adopt_device(
         new = adoption.datastream(
             one, caller.id, gateway, taken,
             place=datastreams.place(body.location), theme=body.theme,
-            personal_data=body.personal_data, asset_prefixes=body.asset_prefixes,
+            personal_data=body.personal_data, asset_prefixes=body.asset_prefixes, smooth=body.smooth,
         )  # fmt: skip
         taken.add(new.id)
         made.append(new)

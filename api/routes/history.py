@@ -39,7 +39,7 @@ PAGE_OF_JSON = (
 CURSOR = reading.encode_place(0, Point(1_795_982_400_000_000_000, 0))  # an example
 SINCE = reading.encode_cursor(Point(1_795_982_400_000_000_000, 0))  # likewise
 MOST = 10_000  # likewise
-Format = Literal["json", "ndjson", "csv", "geojson", "parquet", "arrow"]
+Format = Literal["json", "ndjson", "csv", "geojson", "parquet", "arrow", "epcis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +325,8 @@ def _kept(with_: Services, offer: Offer, releases: Sequence[Release]) -> Complet
 def _check(query: Asked, release: Release, offer: Offer) -> None:
     if release.datastream.kind == "camera":
         raise Refused("no_history", f"Of a camera the last picture alone is kept: /api/v1/releases/{release.id}/latest")
+    if query.format == "epcis" and (release.datastream.kind != "rfid" or offer.profile.aggregate is not None):
+        raise Refused("no_tags", "EPCIS tells what became of tags: ask for it of tag reads that are not aggregated.")
     if query.interval is None:
         return
     if offer.profile.aggregate is not None:

@@ -144,7 +144,8 @@ class Arrivals:
         return found
 
     def _sort(self, feed: Feed, entry: Entry, found: Sorted, tally: Tally) -> None:
-        self._watch.heard(feed.stream, entry.arrived)
+        if not entry.concluded:
+            self._watch.heard(feed.stream, entry.arrived)
         tally[feed.stream, RELEASED] += len(entry.points)
         if feed.profile.at_once:
             outcome = self._releaser.shown(feed, entry.points, entry.arrived)

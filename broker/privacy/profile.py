@@ -28,7 +28,7 @@ LONGEST_CUT_M = 100_000
 FINEST_CELL = 15
 """H3's finest resolution: cells of 0.9 m²."""
 
-Hideable: TypeAlias = Literal["location", "read_point", "antenna", "rssi"]
+Hideable: TypeAlias = Literal["location", "read_point", "antenna", "rssi", "biz_step"]
 
 
 @dataclass(frozen=True, slots=True)

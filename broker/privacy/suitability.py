@@ -209,7 +209,7 @@ def _objections_to_camera(profile: Profile) -> Iterator[tuple[str, str]]:
                 yield "not_for_pictures", f"{operator.op} is for records with values, and a picture has none"
 
 
-_OF_TAG_READS = frozenset({"read_point", "antenna", "rssi"})
+_OF_TAG_READS = frozenset({"read_point", "antenna", "rssi", "biz_step"})
 
 
 def _objections_to_clip(operator: Clip) -> Iterator[tuple[str, str]]:

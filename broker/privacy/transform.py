@@ -66,7 +66,7 @@ def _suppressing(fields: Iterable[str]) -> Change | None:
         for name in hidden:
             told.pop(name, None)
         tag = str(read.value)
-        key = tag_key(tag, told.get("read_point"), told.get("antenna"))
+        key = tag_key(tag, told.get("read_point"), told.get("antenna"), told.get("biz_step"))
         return Point(read.time, tag, key, _encode(told).decode() if told else "")
 
     return change

@@ -297,6 +297,7 @@ def _datastream(row: Row[tuple[object, ...]]) -> Datastream:
         description=row.description,
         origin=None if row.origin_property is None else Origin(row.origin_device, row.origin_property, row.origin_unit),
         simulated=row.simulated,
+        smooth=row.smooth,
         closed=row.closed,
     )
 

@@ -109,6 +109,7 @@ datastreams = Table(
     Column("origin_property", Text),
     Column("origin_unit", Text),
     Column("simulated", Boolean, nullable=False),
+    Column("smooth", Text),
     Column("closed", Text),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
 
 import structlog
 
+from broker import times
 from broker.privacy.keys import PseudonymKeys
+from broker.smoothing import Smoothing
 from gateways.agent import configuration as conf
 from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link, Login
 from gateways.agent.outbox import Outbox
 from gateways.agent.sources.make import make
+from gateways.agent.sources.source import Source
 from gateways.agent.taking import Taking
+from gateways.agent.there import there
 from gateways.agent.understanding import Understanding
 
 log = structlog.get_logger()
@@ -40,6 +46,8 @@ class Summary:
     """Messages that came faster than the disk takes them, from a source that holds nothing."""
     withheld: int = 0
     """By privacy at the edge: too late to be given a name."""
+    smoothed: int = 0
+    """Tag reads that are told by the events of their tags."""
     pending: int = 0
 
 
@@ -76,7 +84,32 @@ async def _work(configuration: conf.Configuration, login: Login, outbox: Outbox,
                 format_ = source.reader() if isinstance(source, conf.InFormat) else None
                 edge = Edge(source.name, source.edge, keys) if source.edge is not None else None
                 understanding = Understanding(format_)
-                taking = Taking(source.name, understanding, intake, link, datastream=source.datastream, edge=edge)
-                sources.create_task(adapter.run(taking, outbox.places(source.name)), name=f"source {source.name}")
+                places = outbox.places(source.name)
+                smoothing = (
+                    Smoothing(times.parse_duration(source.smooth), there(source.name, places, time.time_ns()))
+                    if source.smooth
+                    else None
+                )
+                taking = Taking(
+                    source.name,
+                    understanding,
+                    intake,
+                    link,
+                    datastream=source.datastream,
+                    edge=edge,
+                    smoothing=smoothing,
+                )
+                sources.create_task(
+                    _hear(adapter, taking, places, concluding=smoothing is not None), name=f"source {source.name}"
+                )
         await link.emptied()
         sending.cancel()
+
+
+async def _hear(adapter: Source, taking: Taking, places: Mapping[str, str], *, concluding: bool) -> None:
+    """Run a source, and tell what its silence says, until it has ended."""
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(taking.conclude(), name="conclude")] if concluding else []
+        await adapter.run(taking, places)
+        for task in beside:
+            task.cancel()

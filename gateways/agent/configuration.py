@@ -94,6 +94,10 @@ class SourceOf(Strict):
     edge: Pseudonymise | None = Field(
         None, description="what is done before anything leaves: {op: pseudonymise, rotate: P1D}"
     )
+    smooth: Duration | None = Field(
+        None,
+        description="of tags: in place of reads arrival, still there and departure, with this window, such as PT10S",
+    )
 
     @field_validator("edge")
     @classmethod
@@ -199,6 +203,12 @@ class LlrpSource(SourceOf):
     power_dbm: float | None = None
     every: Duration | None = Field("PT1S", description="of a tag that stays, one read in this time; null: all")
     datastream: Id | None = None
+
+    @model_validator(mode="after")
+    def _smooth(self) -> Self:
+        if self.smooth and self.every and times.parse_duration(self.smooth) < 2 * times.parse_duration(self.every):
+            raise ValueError("smooth: expected twice `every` at least, else who stays is told gone")
+        return self
 
 
 class CameraSource(SourceOf):

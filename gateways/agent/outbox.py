@@ -59,7 +59,7 @@ class Outbox:
         """
         with self._changing():
             dropped = sum(self._put(parcel, sent) for parcel in new)
-            self._db.executemany("insert or replace into places values (?, ?)", list(places.items()))
+            self._place(places)
             self._count({**counts, "dropped": dropped})
         return dropped
 
@@ -76,6 +76,11 @@ class Outbox:
         self.pending += parcel.records
         self._count({"kept": parcel.records})
         return sum(weight.records for weight in room.drop)
+
+    def _place(self, places: Mapping[str, str]) -> None:
+        """An empty place is none any more."""
+        self._db.executemany("insert or replace into places values (?, ?)", [one for one in places.items() if one[1]])
+        self._db.executemany("delete from places where source = ?", [(name,) for name, at in places.items() if not at])
 
     def _oldest(self, sent: int) -> Iterator[Weight]:
         found = self._db.execute("select id, records, length(body) from parcels where id > ? order by id", (sent,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,19 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from broker.reading import About, Answer, TagRead, Understood
+from broker.smoothing import Smoothing
 from gateways import relayed
 from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link
 from gateways.agent.parcel import parcels
 from gateways.agent.sources.source import Heard
-from gateways.agent.understanding import Read, Understanding, own_record, relayed_records
+from gateways.agent.there import places_of
+from gateways.agent.understanding import Item, Read, Understanding, own_record, relayed_records
 
 log = structlog.get_logger()
+
+CONCLUDE_S = 1.0  # how often it is looked which tags are gone
 
 
 class Taking:
@@ -32,8 +37,10 @@ class Taking:
         *,
         datastream: str | None,
         edge: Edge | None = None,
+        smoothing: Smoothing | None = None,
     ) -> None:
         self._name, self._understanding, self._datastream, self._edge = name, understanding, datastream, edge
+        self._smoothing = smoothing
         self._intake, self._link = intake, link
 
     async def messages(
@@ -50,13 +57,25 @@ class Taking:
     async def reads(self, tags: Sequence[TagRead], about: Sequence[About] = ()) -> None:
         await self._keep([self._understanding.understood(Understood(tags, about), time.time_ns())], {}, 0)
 
+    async def conclude(self) -> None:
+        """Tell which tags are gone, until cancelled."""
+        assert self._smoothing is not None
+        while True:
+            await asyncio.sleep(CONCLUDE_S)
+            if gone := self._smoothing.left(time.time_ns()):
+                await self._keep([Read([*gone], [])], {}, 0)
+
     async def frame(self, jpeg: bytes) -> None:
         assert self._datastream is not None
         if not await self._link.frame(self._datastream, jpeg):
             await self._intake.keep([], counts={"missed": 1})
 
     async def _keep(self, read: Sequence[Read], places: Mapping[str, str], missed: int) -> None:
-        withheld = 0
+        withheld = smoothed = 0
+        if self._smoothing is not None:
+            smoothed = sum(isinstance(item, TagRead) and item.biz_step is None for one in read for item in one.items)
+            read = [one._replace(items=self._smoothed(one.items, self._smoothing)) for one in read]
+            places = {**places, **places_of(self._name, self._smoothing.changes())}
         if self._edge is not None:
             now, before = time.time_ns(), sum(len(one.items) for one in read)
             read = [one._replace(items=self._edge.passed(one.items, now)) for one in read]
@@ -68,8 +87,15 @@ class Taking:
             undated=sum(one.undated for one in read),
             missed=missed,
             withheld=withheld,
+            smoothed=smoothed,
         )
         await self._intake.keep(made, places, counts)
+
+    @staticmethod
+    def _smoothed(items: Sequence[Item], smoothing: Smoothing) -> list[Item]:
+        """The events of tags in place of their reads, and all else as it is."""
+        reads = [item for item in items if isinstance(item, TagRead)]
+        return [item for item in items if not isinstance(item, TagRead)] + smoothing.see(reads, time.time_ns())
 
     def _records(self, read: Read) -> list[bytes]:
         if self._datastream is None:

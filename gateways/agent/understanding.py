@@ -79,7 +79,7 @@ def own_record(item: Item) -> bytes:
     time = times.text(item.time)
     if isinstance(item, Reading):
         return _encode({"time": time, "value": item.value})
-    told = {"read_point": item.read_point, "antenna": item.antenna, "rssi": item.rssi}
+    told = {"read_point": item.read_point, "antenna": item.antenna, "rssi": item.rssi, "biz_step": item.biz_step}
     return _encode(
         {"time": time, "epc": item.epc, **{name: value for name, value in told.items() if value is not None}}
     )

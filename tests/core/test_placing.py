@@ -1,9 +1,6 @@
-"""Readings find the datastream that is of them; what finds none is suggested; reads of a tag become three events."""
+"""Readings find the datastream that is of them; what finds none is suggested."""
 
 from __future__ import annotations
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from broker import times
 from broker.entry import Refusal
@@ -13,7 +10,6 @@ from broker.points import Point
 from broker.reading import TAG, About, Reading, TagRead, Understood
 from broker.suggestions import MOST, Suggestions
 from gateways import units
-from gateways.smoothing import NOTHING_SEEN, object_event, smooth
 
 ARRIVED = times.parse("2026-11-22T20:00:00Z")
 GATEWAY = ("o", "g")
@@ -115,50 +111,3 @@ def test_a_gateway_that_makes_names_up_fills_no_memory() -> None:
         GATEWAY, [Reading("d", str(n), n) for n in range(MOST * 2)], [About(str(n), "n") for n in range(MOST * 20)], 1
     )
     assert len(suggestions.of(GATEWAY, {})) == MOST
-
-
-# --- smoothing
-
-SECOND = times.SECOND
-
-
-def seen(*at: int) -> list[TagRead]:
-    return [TagRead("r", "urn:epc:id:x", second * SECOND, "gate") for second in at]
-
-
-def told(reads: list[TagRead], now: int) -> list[tuple[str, int]]:
-    _, events = smooth(NOTHING_SEEN, reads, now * SECOND, 10 * SECOND)
-    return [(event.step, event.time // SECOND) for event in events]
-
-
-def test_a_tag_arrives_stays_and_goes_at_its_last_sight() -> None:
-    assert told(seen(0, 1, 2, 9, 12, 20), 21) == [("arrived", 0), ("still_there", 12)]
-    assert told(seen(0, 3), 14) == [("arrived", 0), ("gone", 3)]
-    assert told(seen(0, 30), 31) == [("arrived", 0), ("gone", 0), ("arrived", 30)]
-
-
-def test_a_late_read_changes_nothing() -> None:
-    assert told(seen(5, 1), 6) == [("arrived", 5)]
-
-
-def test_an_event_is_one_of_epcis() -> None:
-    _, (event,) = smooth(NOTHING_SEEN, seen(0), SECOND)
-    assert object_event(event) == {
-        "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "arriving", "epcList": ["urn:epc:id:x"],
-        "eventTime": "1970-01-01T00:00:00Z", "eventTimeZoneOffset": "+00:00", "readPoint": {"id": "urn:x-mitoyen:read-point:gate"},
-    }  # fmt: skip
-
-
-@given(st.lists(st.integers(0, 200), max_size=40), st.lists(st.integers(1, 40), max_size=10))
-def test_arrivals_and_departures_alternate_however_reads_are_cut_into_batches(at: list[int], cuts: list[int]) -> None:
-    reads, sights, events = seen(*sorted(at)), NOTHING_SEEN, []
-    while reads:
-        size = cuts.pop() if cuts else len(reads)
-        batch, reads = reads[:size], reads[size:]
-        assert batch[-1].time is not None
-        sights, more = smooth(sights, batch, batch[-1].time, 10 * SECOND)
-        events += more
-    _, more = smooth(sights, [], 1_000 * SECOND, 10 * SECOND)
-    steps = [event.step for event in [*events, *more] if event.step != "still_there"]
-    assert steps == ["arrived", "gone"] * (len(steps) // 2)
-    assert bool(steps) == bool(at)

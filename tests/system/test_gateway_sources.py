@@ -7,9 +7,11 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from gateways.epc import of_bytes
@@ -22,7 +24,9 @@ from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+EPCIS_SCHEMA = Path(__file__).parents[3] / "shared/reference/data/schemas/epcis.json"
 
 
 def timed(number: int) -> str:
@@ -168,3 +172,43 @@ def test_tags_that_an_llrp_reader_sees_arrive_as_the_offer_says(
         assert _seen(application) == named
         _, last = application.messages[-1]
         assert {"datastream", "time", "epc", "antenna", "rssi"} <= (last[-1] if isinstance(last, list) else last).keys()
+
+
+@pytest.mark.parametrize("where", ["agent", "broker"])
+def test_reads_become_arrival_still_there_and_departure_where_it_is_asked_for(
+    mitoyen: Mitoyen, tmp_path: Path, where: str
+) -> None:
+    tag = bytes.fromhex("3074257BF7194E4000001A85")
+    named = of_bytes(tag)
+    more = {"smooth": "PT2S"} if where == "broker" else {}
+    owner, reader, release = wired(
+        mitoyen, f"smooth-{where}", kind="rfid", personal_data=False, asset_prefixes=[named], **more
+    )
+    source = {"kind": "llrp", "name": "gate", "host": "127.0.0.1", "every": None, "datastream": "d"}
+    if where == "agent":
+        source["smooth"] = "PT2S"
+    with Subscriber(reader.mqtt) as application:
+        application.subscribe(release["topic"])
+
+        def told() -> list[str]:
+            heard = [one for _, said in application.messages for one in (said if isinstance(said, list) else [said])]
+            return [one["biz_step"] for one in heard]
+
+        with emulated([tag]) as port, GatewayProcess(tmp_path, owner.mqtt, {**source, "port": port}) as gateway:
+            mitoyen.await_that(lambda: told().count("cycle_counting") >= 2, f"not still there: {told()}")
+            said = gateway.stop()
+        if where == "agent":  # it remembers who was there, and tells the departure when it runs again
+            with GatewayProcess(tmp_path, owner.mqtt, {**source, "port": port}):
+                mitoyen.await_that(lambda: "departing" in told(), f"not gone: {told()}")
+        mitoyen.await_that(lambda: "departing" in told(), f"not gone: {told()}")
+    assert told() == ["arriving", *["cycle_counting"] * (len(told()) - 2), "departing"]
+    assert said["stored"] == said["kept"]
+    assert (said["smoothed"] > said["kept"]) is (where == "agent")
+    kept = reader.history(release["id"])
+    assert [one["biz_step"] for one in kept] == told()
+    assert {(one["epc"], one["antenna"]) for one in kept} == {(named, 1)}
+    with mitoyen.client(reader.key) as client:
+        document = client.get(f"/api/v1/releases/{release['id']}/observations", params={"format": "epcis"}).json()
+    assert [event["bizStep"] for event in document["epcisBody"]["eventList"]] == told()
+    if EPCIS_SCHEMA.exists():
+        jsonschema_rs.validator_for(json.loads(EPCIS_SCHEMA.read_text())).validate(document)

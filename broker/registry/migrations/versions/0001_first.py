@@ -163,6 +163,7 @@ def upgrade() -> None:
     sa.Column('origin_property', sa.Text(), nullable=True),
     sa.Column('origin_unit', sa.Text(), nullable=True),
     sa.Column('simulated', sa.Boolean(), nullable=False),
+    sa.Column('smooth', sa.Text(), nullable=True),
     sa.Column('closed', sa.Text(), nullable=True),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation', 'gateway'], ['gateways.organisation', 'gateways.id'], name=op.f('fk_datastreams_organisation_gateway')),

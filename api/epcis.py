@@ -1,0 +1,47 @@
+"""Released tag reads as GS1's EPCIS 2.0 has them: a document of ObjectEvents in JSON-LD. Pure.
+
+https://ref.gs1.org/standards/epcis/. What becomes of a tag (`biz_step`) is its bizStep; a read that is no event has none. Antenna and RSSI
+have no place there. A read point whose name is no URI, and a pseudonym, become URNs of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from broker import licence, times
+from broker.licence import Terms
+
+CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
+
+
+def document(terms: Terms, created: int) -> dict[str, object]:
+    """The document around its events, whose `epcisBody` is still to be filled; `created` in ns."""
+    return {
+        "@context": [CONTEXT, {"dct": "http://purl.org/dc/terms/"}],
+        "type": "EPCISDocument",
+        "schemaVersion": "2.0",
+        "creationDate": times.text(created),
+        "dct:license": licence.uri(terms.licence),
+        "dct:rights": terms.attribution,
+    }
+
+
+def event(said: Mapping[str, object]) -> dict[str, object]:
+    """The event of a tag read's live message."""
+    found: dict[str, object] = {
+        "type": "ObjectEvent",
+        "action": "OBSERVE",
+        "epcList": [said["epc"] if "epc" in said else _urn("tag", said["tag"])],
+        "eventTime": said["time"],
+        "eventTimeZoneOffset": "+00:00",
+    }
+    if step := said.get("biz_step"):
+        found["bizStep"] = step
+    if place := said.get("read_point"):
+        found["readPoint"] = {"id": place if ":" in str(place) else _urn("read-point", place)}
+    return found
+
+
+def _urn(kind: str, name: object) -> str:
+    return f"urn:x-mitoyen:{kind}:{quote(str(name), safe='')}"
