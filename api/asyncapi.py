@@ -73,7 +73,9 @@ SCHEMAS: Mapping[str, Document] = {
     "picture": {"type": "string", "description": "A JPEG's bytes.", "contentMediaType": "image/jpeg"},
     "measurement": _packed(_object({"time": _TIME, "value": _VALUE}, "time", closed=True)),
     "read": _packed(
-        _object({"time": _TIME, "epc": {"type": "string"}, **_READ}, "time read_point antenna rssi biz_step", closed=True)
+        _object(
+            {"time": _TIME, "epc": {"type": "string"}, **_READ}, "time read_point antenna rssi biz_step", closed=True
+        )
     ),
     "presence": {"type": "string", "enum": ["online", "offline"]},
     "receipt": _object(

@@ -100,7 +100,7 @@ def resolve(pack: Sequence[_Record], arrived: int) -> list[Item]:
         if value is not None:
             items.append(Reading(device, name, value, time, unit.code, unit.known))
         if record.s is not None or base.bs is not None:
-            total, of = (record.s or 0) + (base.bs or 0), _times_seconds(unit)
+            total, of = _sum(record.s, base.bs), _times_seconds(unit)
             items.append(Reading(device, f"{name}.sum", total, time, of.code, of.known))
     return items
 
@@ -133,8 +133,16 @@ def _value(base: _Record, record: _Record) -> Value | None:
     if base.bv is not None and (not given or record.v is not None):
         if not given and record.s is not None:
             return None
-        return (record.v or 0) + base.bv
+        return _sum(record.v, base.bv)
     return given[0] if given else None
+
+
+def _sum(one: float | None, base: float | None) -> float:
+    """Either left out is 0 (RFC 8428, 4.1). An integer may have 300 digits, which no float has."""
+    try:
+        return (one or 0) + (base or 0)
+    except OverflowError as error:
+        raise Malformed("value: a number beyond all floats can't be added to a fraction") from error
 
 
 def _time(seconds: Decimal, arrived: int) -> int | None:

@@ -423,6 +423,7 @@ REFUSED: Mapping[str, Sequence[tuple[str, bytes, str]]] = {
         ("", text([{"bver": 11, "n": "a", "v": 1}]), "bver"),
         ("", text([{"n": "a", "v": 1, "vs": "x"}]), "two values"),
         ("", text([{"n": "a b", "v": 1}]), "name"),
+        ("", text([{"bv": 0.5, "n": "a", "v": 10**400}]), "beyond all floats"),
     ],
     "senml-cbor": [("", b"\xff\x00", "no CBOR"), ("", cbor2.dumps([{0: "a", 2: 1, "odd_": 2}]), "as above|must be understood")],
     "ttn": [
