@@ -37,7 +37,7 @@ test: check ## run the checks and the tests, on real servers
 test-all: check ## run the tests that take minutes as well
 	.venv/bin/pytest $(PYTEST_ARGS)
 
-bench-revocation: setup-test ## measure from the end of a licence to the last delivery under it: 200 each way, 8 minutes
+bench-revocation: setup-test ## measure from the end of a licence to the last delivery under it: 200 each way, 20 minutes
 	.venv/bin/python -m bench.revocation $(BENCH_ARGS)
 
 audit: setup-test ## attack every profile on a simulated city, and write the table in docs/privacy.md; fails if a recommended one leaks

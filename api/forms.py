@@ -352,7 +352,8 @@ class SandboxRelease(BaseModel):
     licence: str
     attribution: str
     live: str = Field(description="Server-Sent Events.")
-    observations: str = Field(description="History.")
+    latest: str = Field(description="The newest alone: of a camera the picture.")
+    observations: str | None = Field(description="History; a camera has none.")
 
 
 class NewApplication(Form):

@@ -102,7 +102,8 @@ def sandbox(with_: With) -> list[forms.SandboxRelease]:
             licence=offer.terms.licence,
             attribution=offer.terms.attribution,
             live=f"/api/v1/releases/{release.id}/live",
-            observations=f"/api/v1/releases/{release.id}/observations",
+            latest=f"/api/v1/releases/{release.id}/latest",
+            observations=None if release.datastream.kind == "camera" else f"/api/v1/releases/{release.id}/observations",
         )
         for offer in with_.registry.offers()
         if isinstance(permit(offer, None, with_.clock()), Permitted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import ssl
@@ -33,6 +34,7 @@ class Secured:
     folder: Path
     owner: Owner
     reader: Reader
+    offer: str
     release: dict[str, Any]
 
     def trusting(self, authority: str = "ca", client: str | None = None) -> ssl.SSLContext:
@@ -67,8 +69,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     with Mitoyen(folder, *options, environment=environment) as broker:
         owner, reader = new_owner(broker, "secured"), new_reader(broker, "careful")
         owner.datastream("d")
-        release = reader.agree(owner.offer(["d"])["id"])["releases"][0]
-        yield Secured(broker, ports, folder / "tls", owner, reader, release)
+        offer = owner.offer(["d"])["id"]
+        release = reader.agree(offer)["releases"][0]
+        yield Secured(broker, ports, folder / "tls", owner, reader, offer, release)
 
 
 def ways(secured: Secured) -> dict[str, dict[str, Any]]:
@@ -101,6 +104,28 @@ def test_every_listener_delivers_under_the_same_rules(secured: Secured, kind: st
         assert [reason for _, reason in device.refused] == ["Not authorized"]
         closed.ping()
         assert closed.messages == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_licence_that_ends_ends_on_every_listener(secured: Secured, kind: str) -> None:
+    way, topic = ways(secured)[kind], secured.release["topic"]
+    leaving = new_reader(secured.broker, f"leaving-{kind}")
+    agreement = leaving.agree(secured.offer)["id"]
+    before, after = (f"2026-03-0{day}T00:{KINDS.index(kind):02}:00Z" for day in (2, 3))
+    with (
+        Device(secured.at(kind, secured.owner.mqtt), **way) as device,
+        Subscriber(secured.at(kind, secured.reader.mqtt), **way) as staying,
+        Subscriber(secured.at(kind, leaving.mqtt), **way) as hearing,
+    ):
+        for each in (staying, hearing):
+            each.subscribe(topic)
+        device.publish("d", [json.dumps({"time": before, "value": 1})])
+        hearing.await_that(lambda told: told.get(topic, {}).get("time") == before)
+        secured.broker.call(secured.owner.key, "DELETE", f"agreements/{agreement}", {"reason": "tried"})
+        device.publish("d", [json.dumps({"time": after, "value": 1})])
+        staying.await_that(lambda told: told.get(topic, {}).get("time") == after)
+        hearing.ping()
+        assert dict(hearing.messages)[topic]["time"] == before
 
 
 @pytest.mark.parametrize("kind", ["mqtts", "mqtt-mtls", "mqtt-wss"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.timeout(300)
 def test_what_ends_is_silent_in_every_way_and_nobody_else_misses_anything(tmp_path: Path) -> None:
-    asked = argparse.Namespace(ends=2, rate=200, applications=18, offers=2)
+    asked = argparse.Namespace(ends=2, rate=200, applications=20, offers=2)
     with Mitoyen(tmp_path) as broker:
         result = asyncio.run(measured(broker, asked))
     for end in ENDS:
