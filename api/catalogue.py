@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from api import odrl
 from broker import licence
+from broker.licence import HighValue
 from broker.model import Offer, Organisation, Release
 from broker.place import Place
 from broker.privacy.location import place_of
@@ -20,8 +21,20 @@ Document: TypeAlias = dict[str, object]
 DATASETS_A_PAGE = 1_000
 """A catalogue of more is paged with Hydra (https://www.hydra-cg.com/spec/latest/core/)."""
 _AUTHORITY = "http://publications.europa.eu/resource/authority/"
+_LEGISLATION = "http://data.europa.eu/eli/reg_impl/2023/138/oj"
+_HIGH_VALUE: Mapping[HighValue, str] = {
+    "companies": "c_a9135398",
+    "environment": "c_dd313021",
+    "geospatial": "c_ac64a52d",
+    "meteorological": "c_164e0bf5",
+    "mobility": "c_b79e35eb",
+    "statistics": "c_e1da4e07",
+}
+"""The EU's table of high-value categories (http://data.europa.eu/bna/asd487ae75)."""
 CONTEXT: Document = {
     **odrl.CONTEXT,
+    "dcatap": "http://data.europa.eu/r5r/",
+    "eli": "http://data.europa.eu/eli/ontology#",
     "dcat": "http://www.w3.org/ns/dcat#",
     "foaf": "http://xmlns.com/foaf/0.1/",
     "hydra": "http://www.w3.org/ns/hydra/core#",
@@ -115,11 +128,32 @@ def _dataset(base: str, offer: Offer, publisher: Organisation | None) -> Documen
         "dct:accessRights": _of(
             "access-right", "PUBLIC" if offer.terms.access == "open" else "RESTRICTED", "dct:RightsStatement"
         ),
+        **_high_value(offer),
         **_resolution(offer),
         **_spatial(address, offer),
         "odrl:hasPolicy": odrl.policy(base, offer),
         "dcat:distribution": [one for release in offer.releases for one in _distributions(base, offer, release)],
     }
+
+
+def _high_value(offer: Offer) -> Document:
+    """How DCAT-AP marks it: https://semiceu.github.io/DCAT-AP/releases/3.0.0-hvd/"""
+    category = offer.terms.high_value
+    if category is None:
+        return {}
+    return {
+        "dcatap:hvdCategory": {
+            "@id": f"http://data.europa.eu/bna/{_HIGH_VALUE[category]}",
+            "@type": "skos:Concept",
+            "skos:prefLabel": category,
+        },
+        **_obliged(offer),
+    }
+
+
+def _obliged(offer: Offer) -> Document:
+    law = {"@id": _LEGISLATION, "@type": "eli:LegalResource"}
+    return {"dcatap:applicableLegislation": law} if offer.terms.high_value else {}
 
 
 def _described(offer: Offer, name: str) -> str:
@@ -145,6 +179,7 @@ def _distribution(base: str, offer: Offer, release: Release, address: str, name:
         "dcat:accessService": {"@id": f"{base}/#history"},
         "dct:format": _of("file-type", code, "dct:MediaTypeOrExtent"),
         "dct:license": {"@id": licence.uri(offer.terms.licence), "@type": "dct:LicenseDocument"},
+        **_obliged(offer),
     }
 
 

@@ -6,12 +6,14 @@ have no place there. A read point whose name is no URI, and a pseudonym, become 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from broker import licence, times
 from broker.licence import Terms
 
+VERSIONS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0"}
+"""What the answer to a query says of itself in its header."""
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 
 
@@ -25,6 +27,23 @@ def document(terms: Terms, created: int) -> dict[str, object]:
         "dct:license": licence.uri(terms.licence),
         "dct:rights": terms.attribution,
     }
+
+
+def answer(events: Sequence[dict[str, object]], created: int) -> dict[str, object]:
+    """The document around what a query found; `created` in ns."""
+    results = {"queryName": "SimpleEventQuery", "resultsBody": {"eventList": events}}
+    return {
+        "@context": [CONTEXT, {"dct": "http://purl.org/dc/terms/"}],
+        "type": "EPCISQueryDocument",
+        "schemaVersion": "2.0",
+        "creationDate": times.text(created),
+        "epcisBody": {"queryResults": results},
+    }
+
+
+def licensed(found: dict[str, object], terms: Terms) -> dict[str, object]:
+    """An event with its own licence: a query finds those of several offers."""
+    return {**found, "dct:license": licence.uri(terms.licence), "dct:rights": terms.attribution}
 
 
 def event(said: Mapping[str, object]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from broker import times
 from broker.errors import Malformed
+from broker.licence import HighValue
 from broker.model import NoticeEvent, Scope
 from broker.place import Place
 from broker.privacy.profile import Profile
@@ -279,6 +280,9 @@ class NewTerms(Form):
         "automatic", description="`manual`: you decide on each request by your published criteria."
     )
     criteria: Annotated[list[Text], Field(max_length=20)] = []
+    high_value: HighValue | None = Field(
+        None, description="A high-value dataset of this category, Regulation (EU) 2023/138: free, for any purpose."
+    )
 
 
 class NewOffer(Form):

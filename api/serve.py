@@ -25,7 +25,9 @@ from api.routes import (
     decode,
     directory,
     disputes,
+    epcis,
     gateways,
+    gbfs,
     history,
     keys,
     ledger,
@@ -83,6 +85,8 @@ ROOMS = (
     live,
     ledger,
     sensorthings,
+    epcis,
+    gbfs,
     public,
     portal,
 )

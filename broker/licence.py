@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
@@ -45,12 +45,19 @@ KNOWN = {
     ),
     "CC0-1.0": Known("Creative Commons Zero 1.0", _CC + "publicdomain/zero/1.0/", _AUTHORITY + "CC0"),
     "ODbL-1.0": Known(
-        "Open Database License 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", _AUTHORITY + "ODC_ODBL"
+        "Open Database License 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", _AUTHORITY + "ODC_BL"
     ),
     "etalab-2.0": Known("Licence Ouverte 2.0", "https://www.etalab.gouv.fr/licence-ouverte-open-licence/", None),
 }
 """By SPDX id."""
 _BY_NAME = {known.name.casefold(): spdx for spdx, known in KNOWN.items()}
+
+
+HighValue: TypeAlias = Literal["geospatial", "environment", "meteorological", "statistics", "companies", "mobility"]
+"""The categories of high-value datasets (Directive (EU) 2019/1024, annex I)."""
+
+HIGH_VALUE = ("CC0-1.0", "CC-BY-4.0", "etalab-2.0")
+"""Licences that such a one may have: CC BY 4.0, or what asks for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ class Terms:
     """`manual`: the owner decides on each request, by its published criteria."""
     criteria: tuple[str, ...] = ()
     """What a request is decided by; a refusal names the one that failed."""
+    high_value: HighValue | None = None
+    """Whether its owner gives it as a high-value dataset (Regulation (EU) 2023/138), and of which category."""
 
     def permits(self, purpose: str) -> bool:
         return "any" in self.purposes or purpose in self.purposes

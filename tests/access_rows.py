@@ -154,6 +154,9 @@ ROWS = {
     "get /asyncapi.json": Row(EVERYONE),
     "get /v1.1": Row(KNOWN | {"nobody"}),  # of all that the caller may read
     "get /v1.1/{path:path}": Row(KNOWN | {"nobody"}),
+    "get /epcis/events": Row(KNOWN | {"nobody"}),  # likewise
+    "get /gbfs/{offer}/{feed}.json": Row(AGREED),
+    "get /gbfs/{offer}/{feed}.json of open": Row(KNOWN | {"nobody"}),
     "get reconciliation": Row(OPERATOR | ORGANISATIONS),
     "get /healthz": Row(EVERYONE),
     "get /readyz": Row(EVERYONE),

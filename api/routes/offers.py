@@ -17,7 +17,7 @@ from api.services import OfOrganisation, Services, With
 from broker import keys, times
 from broker.errors import Conflict, NotFound, Refused
 from broker.identity import identity
-from broker.licence import KNOWN, Quota, Terms, canonical, duties, uri
+from broker.licence import HIGH_VALUE, KNOWN, Quota, Terms, canonical, duties, uri
 from broker.model import Caller, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import suitability
 from broker.privacy.location import place_of
@@ -165,8 +165,14 @@ def terms_of(body: forms.NewTerms, now: int, with_: Services) -> Terms:
         )
     if body.quota is not None and body.quota.records is body.quota.bytes is None:
         raise Refused("quota_of_nothing", "terms/quota: expected records, bytes or both")
+    licence = canonical(body.licence)
+    if body.high_value and (body.price or body.quota or body.purposes != ["any"] or licence not in HIGH_VALUE):
+        raise Refused(
+            "not_high_value",
+            f"terms/high_value: expected {' or '.join(HIGH_VALUE)}, for any purpose, without price or quota",
+        )
     return Terms(
-        licence=canonical(body.licence),
+        licence=licence,
         attribution=body.attribution,
         purposes=tuple(body.purposes),
         access=body.access,
@@ -177,6 +183,7 @@ def terms_of(body: forms.NewTerms, now: int, with_: Services) -> Terms:
         justification=body.justification,
         approval=body.approval,
         criteria=tuple(body.criteria),
+        high_value=body.high_value,
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
 from api.address import base_of
+from api.counted import Reading
 from api.errors import Problem
 from api.login import endpoints
 from api.sensorthings import address as addresses
@@ -24,9 +25,8 @@ from api.sensorthings.numbered import Numbers
 from api.sensorthings.released import ReleasedObservations, graph
 from api.sensorthings.seeded import Seeded
 from api.sensorthings.service import Answer, Service
-from api.services import Anyone, Readable, Services, With
+from api.services import Anyone, Services, With
 from broker.errors import Malformed, NotFound, Refused
-from broker.meter import ANYONE, Delivered
 from broker.model import Caller, Offer, Release
 
 router = APIRouter(prefix="/v1.1", tags=["SensorThings"])
@@ -66,39 +66,6 @@ class _View:
         return cls(graph(releases.values()), releases)
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One request: what is read of each offer, and whether it still may be."""
-
-    with_: Services
-    caller: Caller | None
-    readable: dict[str, Readable]
-    epoch: int
-    records: dict[str, int] = field(default_factory=dict)
-
-    def still(self, offer: Offer, records: int) -> None:
-        until = self.readable[offer.id].permitted.until
-        if self.epoch != self.with_.epoch or (until is not None and self.with_.clock() >= until):
-            self.with_.permit_still(self.caller, offer)
-        self.records[offer.id] = self.records.get(offer.id, 0) + records
-
-    def tell(self, size: int) -> None:
-        """Count what is answered, `size` bytes in all, as delivered. Raises Unavailable."""
-        total = sum(self.records.values())
-        self.with_.delivered(
-            *(
-                Delivered(offer, self._under(offer), records, size * records // total)
-                for offer, records in self.records.items()
-                if records
-            )
-        )
-
-    def _under(self, offer: str) -> str:
-        readable = self.readable[offer]
-        agreement = readable.agreement
-        return agreement.id if agreement is not None and readable.offer.terms.access != "open" else ANYONE
-
-
 @router.get("", response_class=Response)
 def root(request: Request, caller: Anyone, with_: With) -> Response:
     """The eight sets, and what of the standard is met."""
@@ -122,7 +89,7 @@ def _answered(request: Request, caller: Caller | None, with_: Services, path: st
         return _response(_ask(views.seeded.graph(), request, path))
     revision, readable = with_.readable(caller)
     view = views.view(revision, {offer: one.offer for offer, one in readable.items()})
-    reading = _Reading(with_, caller, readable, with_.epoch)
+    reading = Reading(with_, caller, readable, with_.epoch)
     seen = ReleasedObservations(with_.released, views.ids, view.releases, view.sets["Datastreams"], reading.still)
     response = _response(_ask(Graph(view.sets, seen), request, path, endpoints(with_)))
     reading.tell(len(response.body))

@@ -96,6 +96,8 @@ class Span:
     end: int
     after: Cursor | None = None
     newest_first: bool = False
+    likely: int = 101
+    """How many of them will be asked for, as far as is known: as many are read at first. 101 are a usual page and the one that tells of more."""
 
 
 class Observations(Protocol):

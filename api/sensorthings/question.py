@@ -126,8 +126,12 @@ class Question:
         return Page(page[:size], more=more)
 
     def _in_order(self, wanted: _Wanted, order: _TimeOrder, after: Token | None) -> Iterator[Entity]:
+        likely = (self.options.skip or 0) + self.options.page + 1
+        if order.across:  # each has its share, and hardly one more than twice of it
+            likely = max(2, 2 * likely // max(1, len(wanted.datastreams)))
+
         def read(datastream: Entity, begin: Cursor | None) -> Iterator[Entity]:
-            span = replace(wanted.span, after=begin, newest_first=order.newest_first)
+            span = replace(wanted.span, after=begin, newest_first=order.newest_first, likely=likely)
             return self.graph.observations.read(datastream, span)
 
         if order.across:

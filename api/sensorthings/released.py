@@ -26,7 +26,7 @@ from broker.store.protocol import Store
 MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 ANY = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Observation"
 PAGE = 1_000
-FIRST_PAGE = 101  # of a usual page and the one more that tells whether there is more
+GROWS = 4  # times as many are read each time that more are asked for than were likely
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class ReleasedObservations:
 
     def read(self, datastream: Entity, span: Span) -> Iterator[Entity]:
         release, offer = self.releases[datastream.id]
-        size, after = FIRST_PAGE, span.after
+        size, after = min(span.likely, PAGE), span.after
         while True:
             page = self.store.read(
                 release.stream, span.start, span.end, after=after, limit=size, newest_first=span.newest_first
@@ -53,7 +53,7 @@ class ReleasedObservations:
             yield from observations(self.ids, datastream, page)
             if len(page) < size:
                 return
-            size, after = PAGE, page[-1].cursor
+            size, after = min(size * GROWS, PAGE), page[-1].cursor
 
     def find(self, number: int) -> Entity | None:
         named = numbers.named(number)

@@ -61,7 +61,11 @@ def _graph(document: dict[str, Any]) -> Graph:
     return Graph().parse(data=json.dumps(document), format="json-ld")
 
 
-OFFERS = [_offer("hourly"), _offer("raw", Terms("CC0-1.0", "Nobody", ("any",), access="open"), Profile("raw", ()))]
+OFFERS = [
+    _offer("hourly"),
+    _offer("high", Terms("CC-BY-4.0", "Air Lyon", ("any",), high_value="environment")),
+    _offer("raw", Terms("CC0-1.0", "Nobody", ("any",), access="open"), Profile("raw", ())),
+]
 
 
 @pytest.mark.skipif(not SHAPES.exists(), reason="the shapes of DCAT-AP are not beside the project")
@@ -95,6 +99,15 @@ def test_of_a_camera_the_last_picture_is_distributed_and_no_history() -> None:
     (picture,) = graph.subjects(RDF.type, DCAT.Distribution)
     assert str(picture) == f"{BASE}/api/v1/releases/hourly-pm-0/latest"
     assert str(graph.value(picture, URIRef("http://purl.org/dc/terms/format"))).endswith("/JPEG")
+
+
+def test_a_high_value_dataset_names_its_category_and_the_law_on_each_distribution() -> None:
+    graph = _graph(catalogue(BASE, OFFERS, {"air": PUBLISHER}))
+    dcatap = "http://data.europa.eu/r5r/"
+    (marked,) = graph.subject_objects(URIRef(dcatap + "hvdCategory"))
+    assert [str(one) for one in marked] == [f"{BASE}/api/v1/offers/high", "http://data.europa.eu/bna/c_dd313021"]
+    obliged = set(graph.subjects(URIRef(dcatap + "applicableLegislation")))
+    assert obliged == {marked[0], *graph.objects(marked[0], DCAT.distribution)}
 
 
 def test_a_large_catalogue_comes_in_pages() -> None:

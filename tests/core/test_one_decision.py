@@ -57,6 +57,7 @@ CALLS = {
     "export": "/api/v1/releases/{offer}-d/observations?format=csv",
     "table": "/api/v1/releases/{offer}-d/observations?format=parquet",
     "offer": "/api/v1/offers/{offer}/observations",
+    "gbfs": "/gbfs/{offer}/station_status.json",
     "stream": "/api/v1/releases/{offer}-d/live",
     "streams": "/api/v1/live?release={offer}-d",
     "SensorThings": "/v1.1/Datastreams({number})/Observations",

@@ -43,7 +43,7 @@ BY_OPERATOR = (
     "delete ledger",
     "post disputes/{dispute}/ruling",
 )
-BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live")
+BY_APPLICATION = ("get releases", "get offers/{offer}/observations", "get live", "get /gbfs", "get /epcis")
 BY_ANOTHER = ("put requests/{request}/answer",)
 """The organisation that the example asks for data; and who stands beside:"""
 BY_A_THIRD = ("put requests/{request}/support", "delete requests/{request}/support")

@@ -236,6 +236,7 @@ def test_a_stream_tells_its_notices_as_events(mitoyen: Mitoyen, owner: Owner) ->
     [
         ({"approval": "manual"}, "no_criteria"),
         ({"criteria": ["x"]}, "criteria_unused"),
+        ({"high_value": "environment", "price": "1 EUR"}, "not_high_value"),
         ({"access": "open", "quota": {"per": "day", "records": 1}}, "open_to_all"),
         ({"access": "open", "purposes": ["research"]}, "open_to_all"),
         ({"quota": {"per": "day"}}, "quota_of_nothing"),
