@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from api import errors, poster, things
+from api import errors, harvester, poster, things
 from api.description import described
 from api.hub import Hub
 from api.limits import LimitAddresses, Limits
@@ -25,6 +25,7 @@ from api.routes import (
     decode,
     directory,
     disputes,
+    elsewhere,
     epcis,
     gateways,
     gbfs,
@@ -69,6 +70,7 @@ ROOMS = (
     decode,
     datastreams,
     directory,
+    elsewhere,
     offers,
     previews,
     applications,
@@ -130,6 +132,7 @@ def app(settings: Settings) -> FastAPI:
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
 
+    others = harvester.Elsewhere(settings.catalogues, settings.catalogues_every_ns, settings.catalogues_loopback)
     told = things.Things(services, hub, views.ids, settings.web_address + "/v1.1")
 
     def own(name: str) -> Account:
@@ -144,6 +147,7 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(services.tell_noted(), name="meter"),
             asyncio.create_task(services.keep_uses(), name="uses"),
             asyncio.create_task(poster.run(services), name="webhooks"),
+            asyncio.create_task(harvester.run(others, services), name="harvester"),
             asyncio.create_task(signups.expire(services), name="signups"),
         ]
         yield
@@ -166,6 +170,7 @@ def app(settings: Settings) -> FastAPI:
     made.state.atlas = None, b""
     made.state.sessions = Sessions()
     made.state.sensorthings = views
+    made.state.elsewhere = others
     if settings.sensorthings_write:
         made.include_router(sensorthings.writing)
     return made

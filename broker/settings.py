@@ -253,6 +253,12 @@ class Settings(PictureSettings):
     """Processes that look at cameras' frames, one picture each at a time; left out: one a core. They step aside for everything else."""
     frame_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
     """A frame that takes longer is not released: a large one takes some 5 s on a busy machine."""
+    catalogues: tuple[Annotated[str, AfterValidator(_web)], ...] = ()
+    """Catalogues of other brokers whose datasets are shown here, as a JSON list of their addresses in Turtle: ["https://broker.example/catalog.ttl"]."""
+    catalogues_every: Duration = "PT1H"
+    """How often they are read: what disappears there is shown here for no longer."""
+    catalogues_loopback: bool = False
+    """Whether they may be on this machine, without TLS too: for tests."""
     sensorthings_write: bool = False
     """For conformance suites alone, on loopback: `/v1.1` is a throw-away graph that anyone may write to, in place of what was released."""
     mosquitto: str = "mosquitto"
@@ -263,6 +269,12 @@ class Settings(PictureSettings):
         host, _ = self.http_address
         if self.sensorthings_write and host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("sensorthings_write: only where HTTP is served on loopback, for anyone may write then")
+        return self
+
+    @model_validator(mode="after")
+    def _catalogues_over_tls(self) -> Self:
+        if not self.catalogues_loopback and not all(one.startswith("https://") for one in self.catalogues):
+            raise ValueError("catalogues: expected https")
         return self
 
     @model_validator(mode="after")
@@ -299,6 +311,10 @@ class Settings(PictureSettings):
     @property
     def checkpoint_every_ns(self) -> int:
         return times.parse_duration(self.checkpoint_every)
+
+    @property
+    def catalogues_every_ns(self) -> int:
+        return times.parse_duration(self.catalogues_every)
 
     @property
     def house_rules(self) -> HouseRules:

@@ -113,6 +113,7 @@ ROWS = {
     "get directory": Row(EVERYONE),
     "get directory/map": Row(EVERYONE),
     "get directory/{organisation}/{datastream}": Row(EVERYONE),
+    "get elsewhere": Row(EVERYONE),
     "get sandbox": Row(EVERYONE),
     "get signup": Row(EVERYONE),
     "post signup": Row(EVERYONE, also=(429,)),

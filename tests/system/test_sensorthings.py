@@ -28,6 +28,15 @@ PROBES = [
     "/Observations?$resultFormat=dataArray&$count=true", "/Datastreams?$orderby=Thing/name,name&$top=1", "/Sensors?$resultFormat=csv",
     "/Datastreams?$filter=st_within(Thing/Locations/location,geography'POLYGON((4 45,5 45,5 46,4 46,4 45))')", "/Observations(1)",
     "/Observations?$filter=Datastream/name eq 'hidden'&$count=true", "/Datastreams?$filter=properties/access eq 'click'&$count=true",
+    "/Datastreams/$ref", "/Observations/$ref", "/Datastreams?$select=name,properties&$orderby=name desc", "/Datastreams?$skip=1&$count=true",
+    "/Datastreams?$resultFormat=GeoJSON", "/Observations?$resultFormat=csv", "/Observations?$resultFormat=GeoJSON&$top=3", "/Sensors?$count=true&$top=0",
+    "/Things?$expand=Datastreams($filter=name eq 'hidden';$count=true)", "/Locations?$expand=Things/Datastreams($count=true),HistoricalLocations",
+    "/ObservedProperties?$expand=Datastreams($expand=Observations($count=true;$top=0))", "/FeaturesOfInterest?$expand=Observations($count=true;$top=1)",
+    "/Observations?$filter=phenomenonTime ge 2026-01-01T00:00:00Z and result lt 5000&$count=true&$top=1", "/Observations?$orderby=result desc&$top=2",
+    "/Observations?$filter=FeatureOfInterest/name eq 'hidden'&$count=true", "/Observations?$orderby=Datastream/name desc,phenomenonTime&$top=2",
+    "/Things(1)/Datastreams", "/Datastreams(1)/name", "/Datastreams(1)/name/$value", "/Datastreams(1)/properties/licence", "/Things(1)/Locations",
+    "/Datastreams(1)/Observations?$top=2&$count=true", "/Datastreams(1)/Thing/Locations/$ref", "/ObservedProperties(1)/Datastreams?$count=true",
+    "/Datastreams(4)", "/Datastreams(4)/Observations", "/Things(4)", "/Sensors(4)/Datastreams", "/Locations(4)", "/FeaturesOfInterest(4)/Observations",
 ]  # fmt: skip
 
 
