@@ -77,7 +77,7 @@ def live_of_several(
     stream = _Stream(with_, request.app.state.hub, caller, several=True)
     for one in release or ():
         found, offer = with_.registry.release(one)
-        stream.add(found, offer, with_.permit(caller, offer))
+        stream.add(found, offer, with_.permit(caller, offer, "live"))
     for offer in with_.registry.offers() if release is None else ():
         try:
             decision = with_.permit(caller, offer, "live")

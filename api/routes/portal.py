@@ -16,7 +16,10 @@ router = APIRouter()
 
 BUILT = files("api").joinpath("page")
 """Where `portal/` is built into."""
-PAGES = ("sensors/{organisation}/{datastream}",)
+PAGES = (
+    "sensors/{organisation}/{datastream}", "cameras", "transparency", "requests", "ledger", "residents", "sign-in", "join",
+    "developer", "developer/{part:path}", "owner", "owner/{part:path}", "operator",
+)  # fmt: skip
 """The portal's addresses below `/`: as `portal/src/app.tsx` has them."""
 _ALLOWED = {
     "default-src": "'none'",

@@ -11,6 +11,16 @@ type Page = ComponentType<{ parts: string[] }>;
 /** What an address's first part stands for; the server knows the same ones (api/routes/portal.py). */
 const PAGES: Readonly<Record<string, { title: () => string; load: () => Promise<Page> }>> = {
   sensors: { title: () => t("Sensor"), load: async () => (await import("./pages/sensor")).SensorPage },
+  cameras: { title: () => t("Cameras"), load: async () => (await import("./pages/cameras")).CamerasPage },
+  transparency: { title: () => t("Transparency"), load: async () => (await import("./pages/transparency")).TransparencyPage },
+  requests: { title: () => t("Ask for data"), load: async () => (await import("./pages/requests")).RequestsPage },
+  ledger: { title: () => t("The public ledger"), load: async () => (await import("./pages/ledger")).LedgerPage },
+  residents: { title: () => t("For residents"), load: async () => (await import("./pages/residents")).ResidentsPage },
+  developer: { title: () => t("For developers"), load: async () => (await import("./pages/developer")).DeveloperPage },
+  owner: { title: () => t("For owners"), load: async () => (await import("./pages/owner")).OwnerPage },
+  operator: { title: () => t("Operation"), load: async () => (await import("./pages/operator")).OperatorPage },
+  "sign-in": { title: () => t("Sign in"), load: async () => (await import("./pages/signin")).SignInPage },
+  join: { title: () => t("Join"), load: async () => (await import("./pages/signin")).JoinPage },
 };
 
 export function App(): JSX.Element {
@@ -55,6 +65,14 @@ function Header({ at, speak }: { at: string; speak: (language: string) => void }
   const session = useSession();
   const items: [string, string][] = [
     ["", t("Map")],
+    ["cameras", t("Cameras")],
+    ["transparency", t("Transparency")],
+    ["requests", t("Requests")],
+    ["ledger", t("Ledger")],
+    ["residents", t("Residents")],
+    ["developer", t("Developers")],
+    ["owner", t("Owners")],
+    ...(session?.role === "operator" ? [["operator", t("Operation")] as [string, string]] : []),
   ];
   return (
     <header class="top">
@@ -71,7 +89,7 @@ function Header({ at, speak }: { at: string; speak: (language: string) => void }
         <select aria-label={t("Language")} value={language()} onChange={(event) => void chooseLanguage(event.currentTarget.value).then(() => speak(language()))}>
           {languages.map((one) => <option value={one} key={one} lang={one}>{one.toUpperCase()}</option>)}
         </select>
-        {session && <button type="button" class="quiet-button" onClick={() => void signOut().then(() => navigate("/"))}>{t("Sign out")}</button>}
+        {session ? <button type="button" class="quiet-button" title={session.name} onClick={() => void signOut().then(() => navigate("/"))}>{t("Sign out")}</button> : <Link class="quiet-button" href="/sign-in">{t("Sign in")}</Link>}
       </div>
     </header>
   );

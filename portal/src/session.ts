@@ -34,6 +34,7 @@ export function useSession(): Session | null | undefined {
   useEffect(() => {
     const tell = (): void => again((n) => n + 1);
     told.add(tell);
+    tell(); // it may have become known between drawing and now
     return () => {
       told.delete(tell);
     };

@@ -68,6 +68,8 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(mitoyen: Mitoyen, owner
             refused = answer.status_code == 403
             assert refused == (other != scope), (scope, other, answer.status_code)
             assert not refused or answer.json()["reason"] == "scope"
+        several = _get(mitoyen, key, f"live?release={offer['releases'][0]['id']}")
+        assert several.status_code == (200 if scope == "live" else 403)
     assert _get(mitoyen, key, "live").status_code == 403
     assert _get(mitoyen, key, f"{release}/latest").status_code == 403
     assert _get(mitoyen, key, "offers").status_code == 200, "what is public is public"

@@ -31,7 +31,7 @@ def test_the_page_names_only_assets_of_its_own_and_each_is_served(mitoyen: Mitoy
             assert "immutable" in answer.headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["/", "/sensors/air-lyon/pm25-roof-1"])
+@pytest.mark.parametrize("path", ["/", "/transparency", "/sensors/air-lyon/pm25-roof-1", "/owner/offers/new"])
 def test_every_address_of_the_portal_is_the_page_under_a_strict_policy(mitoyen: Mitoyen, path: str) -> None:
     with mitoyen.client() as client:
         answer = client.get(path)

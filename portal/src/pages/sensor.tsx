@@ -14,6 +14,7 @@ import { licenceWords, purposes, steps } from "../plain";
 import { Link } from "../router";
 import { themeColour, themeName } from "../themes";
 import { t, tn } from "../words";
+import { Picture } from "./cameras";
 import { Dot } from "./explore";
 
 type Sensor = { listed: Listed; owner: Organisation };
@@ -27,6 +28,7 @@ export function SensorPage({ parts }: { parts: string[] }): JSX.Element {
     },
     [organisation, datastream],
   );
+  if (sensor.state === "failed") return <div class="column"><h1>{t("This sensor can’t be shown")}</h1><Trouble problem={sensor.problem} /><p><Link href="/">{t("Go to the map")}</Link></p></div>;
   return <div class="column wide"><Shown of={sensor}>{(found) => <Found {...found} />}</Shown></div>;
 }
 
@@ -50,6 +52,7 @@ function Found({ listed, owner }: Sensor): JSX.Element {
             {listed.simulated && <li>{t("simulated")}</li>}
           </ul>
         </div>
+        {open && listed.kind === "camera" && <Picture release={open.releases[0]!.id} name={listed.id} />}
         {open && listed.kind !== "camera" && <Now release={open.releases[0]!.id} unit={listed.unit} />}
       </header>
       {open && listed.kind === "measurement" && <History release={open.releases[0]!.id} unit={listed.unit} name={name} />}
@@ -139,6 +142,7 @@ export function OfferCard({ offer }: { offer: Offer }): JSX.Element {
         <ul class="steps">{steps(offer.profile).map((step) => <li key={step.does}>{step.does} <span>{step.guarantees}</span></li>)}</ul>
       </div>
       <Readers offer={offer} />
+      {offer.terms.access === "click" && <div class="actions"><Link class="button second" href={`/developer/accept/${offer.id}`}>{t("Accept the offer")}</Link></div>}
     </article>
   );
 }
