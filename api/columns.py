@@ -15,6 +15,8 @@ from broker.points import Point
 from broker.privacy.location import centre_of, place_of
 
 Cell = bool | int | float | str | None
+MEASURED = ("datastream", "time", "value", "unit")
+"""The columns of measurements as they are."""
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
@@ -38,6 +40,8 @@ class Sheet:
     place: Place | None
     """Where its datastream stands, as the profile has it."""
     by_cell: bool = False
+    constant: Mapping[str, str | None] | None = None
+    """What all its rows say beside time and value, where they say no more: of measurements as they are."""
 
     def place_of(self, point: Point) -> Place | None:
         """Where a point of it was observed, as the profile has it."""
@@ -71,9 +75,15 @@ def sheets(offer: Offer, releases: Iterable[Release], statistics: tuple[str, ...
             form(release, offer.profile, statistics),
             place_of(release.datastream, offer.profile),
             offer.profile.by_cell,
+            _constant(release, heading),
         )
         for release in shown
     ]
+
+
+def _constant(release: Release, heading: Heading) -> dict[str, str | None] | None:
+    datastream = release.datastream
+    return {"datastream": datastream.id, "unit": datastream.unit} if heading.columns == MEASURED else None
 
 
 def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,7 +95,7 @@ def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple
     if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"
         return ("datastream", "time", tag, "read_point", "antenna", "rssi", "biz_step")
-    return ("datastream", "time", "value", "unit")
+    return MEASURED
 
 
 def _cell(value: object) -> Cell:

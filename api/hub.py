@@ -12,7 +12,8 @@ from typing import Any
 import aiomqtt
 import structlog
 
-from broker import topics
+from api import reading
+from broker import message, topics
 from broker.metrics import STREAM_DROPPED
 from broker.mqtt.connection import Account
 
@@ -24,22 +25,39 @@ PATIENCE_S = 10.0  # how long Mosquitto may take to answer
 
 
 @dataclass(slots=True)
+class Heard:
+    """One live message, the same for all who listen: what has to be read of it is read once."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    _observations: list[tuple[str, bytes]] | None = None
+
+    def observations(self) -> list[tuple[str, bytes]]:
+        """Place in history and message of each; not of a picture."""
+        if self._observations is None:
+            several = message.split(self.payload)
+            self._observations = [(reading.encode_cursor(message.point(one)), one) for one in several]
+        return self._observations
+
+
+@dataclass(slots=True)
 class Listener:
-    """One stream's events: (topic, payload, retained). Bounded: a slow reader costs itself alone."""
+    """One stream's messages. Bounded: a slow reader costs itself alone."""
 
     topics: frozenset[str]
-    events: deque[tuple[str, bytes, bool]] = field(default_factory=lambda: deque(maxlen=WAITING))
+    events: deque[Heard] = field(default_factory=lambda: deque(maxlen=WAITING))
     missed: int = 0
     something: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def give(self, topic: str, payload: bytes, *, retained: bool) -> None:
+    def give(self, heard: Heard) -> None:
         if len(self.events) == WAITING:
             self.missed += 1
             STREAM_DROPPED.inc()
-        self.events.append((topic, payload, retained))
+        self.events.append(heard)
         self.something.set()
 
-    def take(self) -> tuple[list[tuple[str, bytes, bool]], int]:
+    def take(self) -> tuple[list[Heard], int]:
         """What came, and how many were lost before it."""
         events, missed = list(self.events), self.missed
         self.events.clear()
@@ -76,9 +94,9 @@ class Hub:
                     self._client = client
                     if self._wanted:
                         await client.subscribe([(topic, 1) for topic in self._wanted])
-                    async for message in client.messages:
-                        assert isinstance(message.payload, bytes)
-                        self._give(str(message.topic), message.payload, retained=message.retain)
+                    async for came in client.messages:
+                        assert isinstance(came.payload, bytes)
+                        self._give(str(came.topic), came.payload, retained=came.retain)
             except aiomqtt.MqttError as error:
                 log.warning("hub_not_connected", reason=str(error))
             finally:
@@ -95,7 +113,7 @@ class Hub:
         for topic in listener.topics:
             self._by_topic.setdefault(topic, set()).add(id(listener))
             for last in self._known_of(topic):
-                listener.give(last, self._last[last], retained=True)
+                listener.give(Heard(last, self._last[last], retained=True))
         try:
             if new and self._client is not None:
                 await self._ask(self._client.subscribe([(topic, 1) for topic in new]))
@@ -114,8 +132,9 @@ class Hub:
             self._last.pop(topic, None)
             return
         self._last[topic] = payload
+        heard = Heard(topic, payload, retained)
         for known in self._by_topic.get(topic, set()) | self._by_topic.get(topics.siblings(topic), set()):
-            self._known[known].give(topic, payload, retained=retained)
+            self._known[known].give(heard)
 
     async def _forget(self, listener: Listener) -> None:
         del self._known[id(listener)]

@@ -17,6 +17,8 @@ from broker.store.protocol import Store
 
 PAGE = 5_000
 """Points read at once: 1 MB, and 30 ms of work between two looks at whether it is still permitted."""
+TABLE = 20_000
+"""The same of columns, which are made in a fifth of the time; a group of rows in Parquet."""
 
 
 @dataclass(frozen=True, slots=True)

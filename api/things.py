@@ -101,7 +101,7 @@ async def _publish(things: Things, out: Connection, offer: Offer) -> None:
             events, _ = listener.take()
             shown = await asyncio.to_thread(_still, things, shown)
             if shown is not None:
-                new = [(topic, payload) for topic, payload, retained in events if not retained]
+                new = [(one.topic, one.payload) for one in events if not one.retained]
                 packets = await asyncio.to_thread(_packets, things, shown, new)
                 await out.tell(packets)
                 PUBLISHED.inc(len(packets))

@@ -249,7 +249,7 @@ class _Made:
     def pages(self) -> Iterator[tuple[Sheet, list[Point]]]:
         """Release by release, page by page, from where the cursor says."""
         first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, self.query.since)
-        size = reading.PAGE
+        size = reading.TABLE if self.query.format in ("arrow", "parquet") else reading.PAGE
         if self.query.limit is not None and self.query.interval is None:
             size = min(size, self.query.limit + 1)  # one more tells whether there is more
         for number, (sheet, release) in enumerate(zip(self.sheets, self.releases, strict=False)):

@@ -19,9 +19,8 @@ from fastapi.responses import StreamingResponse
 
 from api import forms, reading
 from api.errors import Problem
-from api.hub import Hub, Listener
+from api.hub import Heard, Hub, Listener
 from api.services import Anyone, Services, With, within
-from broker import message as messages
 from broker import times, topics
 from broker.access import Permitted
 from broker.errors import Unavailable
@@ -138,9 +137,9 @@ class _Stream:
 
     def notices(self) -> list[bytes]:
         """What the application was not told yet of its agreements on these offers."""
-        if self.caller is None or self.caller.role != "application" or self.noticed == self.services.epoch:
-            return []
         self.noticed = self.services.epoch
+        if self.caller is None or self.caller.role != "application":
+            return []
         standing = self.services.registry.notices(self.caller)
         new = [one for one in standing if one.offer in self.decisions and one.id not in self.told]
         self.told.update(one.id for one in new)
@@ -198,9 +197,11 @@ async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> Asyn
 async def _heard(request: Request, stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
     """What is heard from now on, until it is no longer permitted or nobody reads."""
     silent_since = time.monotonic()
-    while not await request.is_disconnected():
+    while True:
         await _something(stream, listener)
         heard, missed = listener.take()
+        if not heard and await request.is_disconnected():
+            return
         if missed:
             yield b'event: missed\ndata: {"count":%d}\n\n' % missed
         for topic, cursor, message in _split(stream, heard):
@@ -229,7 +230,7 @@ async def _permitted(stream: _Stream) -> dict[str, _Shown]:
 
 
 async def _notices(stream: _Stream) -> list[bytes]:
-    if stream.noticed == stream.services.epoch:
+    if stream.noticed == stream.services.epoch:  # threads are dear
         return []
     try:
         return await asyncio.to_thread(stream.notices)
@@ -241,19 +242,20 @@ async def _something(stream: _Stream, listener: Listener) -> None:
     end = time.monotonic() + LOOK_S
     while not listener.something.is_set() and not stream.stale() and time.monotonic() < end:
         try:
-            await asyncio.wait_for(listener.something.wait(), LOOK_S)
+            async with asyncio.timeout(LOOK_S):  # `wait_for` makes a task each time
+                await listener.something.wait()
         except TimeoutError:
             return
 
 
-def _split(stream: _Stream, heard: list[tuple[str, bytes, bool]]) -> Iterator[tuple[str, str, bytes]]:
+def _split(stream: _Stream, heard: list[Heard]) -> Iterator[tuple[str, str, bytes]]:
     """The observations of live messages: topic, place in history, message."""
-    for topic, payload, _ in heard:
-        if payload.startswith(_JPEG):
-            yield from _of_picture(stream, topic, payload)
+    for one in heard:
+        if one.payload.startswith(_JPEG):
+            yield from _of_picture(stream, one.topic, one.payload)
             continue
-        for one in messages.split(payload):
-            yield topic, reading.encode_cursor(messages.point(one)), one
+        for cursor, message in one.observations():
+            yield one.topic, cursor, message
 
 
 def _of_picture(stream: _Stream, topic: str, payload: bytes) -> Iterator[tuple[str, str, bytes]]:
