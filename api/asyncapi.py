@@ -58,9 +58,10 @@ _MEASURED = {
     },
     "location": _PLACE,
     "read_point": {"type": "string", "description": "Whose tags were counted."},
+    "district": {"type": "string", "description": "Whose read points' tags were counted."},
 }
 SCHEMAS: Mapping[str, Document] = {
-    "observation": _packed(_object(_MEASURED, "datastream until unit statistics cell location read_point")),
+    "observation": _packed(_object(_MEASURED, "datastream until unit statistics cell location read_point district")),
     "tagRead": _packed(
         {
             **_object(

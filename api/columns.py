@@ -90,7 +90,8 @@ def _columns(offer: Offer, release: Release, computed: tuple[str, ...]) -> tuple
     if offer.profile.by_cell:
         return ("cell", "time", "until", "value", "unit", *computed)
     if computed:
-        group = ("read_point",) if offer.profile.grouped else ()
+        aggregate = offer.profile.aggregate
+        group = (aggregate.by,) if aggregate is not None and offer.profile.grouped else ()
         return ("datastream", *group, "time", "until", "value", "unit", *computed, "revised")
     if release.datastream.kind == "rfid":
         tag = "tag" if offer.profile.pseudonymise else "epc"

@@ -4,7 +4,7 @@ Whoever accepts two offers sees both. Guarantee: both together tell no more than
 from their profiles:
 
     people counted twice     one grid: the same windows, the same operators before them, the same groups; or a total beside its read
-                             points, from which complementary suppression keeps what is withheld
+                             points or districts, from which complementary suppression keeps what is withheld
     people named twice       the same operators, else the finer time, field or epoch of each completes the other
     named and counted        allowed, since `k` counts only those who are named nowhere
     windows, rounding, steps a grid of one offer is part of the other's: lengths divide each other
@@ -74,8 +74,10 @@ def _objections_to_counts(pair: _Pair, new: Aggregate, standing: Aggregate) -> I
             "windows_differ",
             f"windows of {new.window} and {standing.window} tell by subtraction of parts with fewer than k: choose {standing.window}",
         )
-    if new.by != standing.by and "cell" in (new.by, standing.by):
+    if new.by != standing.by and ("cell" in (new.by, standing.by) or "datastream" not in (new.by, standing.by)):
         yield "groups_differ", f"groups by {new.by} and by {standing.by} tell by subtraction of smaller ones"
+    if new.by == standing.by and new.districts != standing.districts:
+        yield "groups_differ", "districts that are cut otherwise tell by subtraction of smaller ones: choose the same"
     if "cell" in (new.by, standing.by) and not pair.same:
         yield (
             "groups_differ",

@@ -58,7 +58,7 @@ def point(message: bytes) -> Point:
     told = (
         tag_key(str(who), said.get("read_point"), said.get("antenna"), said.get("biz_step"))
         if who
-        else said.get("cell") or said.get("read_point")
+        else said.get("cell") or said.get("read_point") or said.get("district")
     )
     shown = str(who) if who else value
     assert isinstance(shown, (bool, int, float, str))

@@ -182,7 +182,8 @@ def _place(datastream: Datastream, profile: Profile, read_point: str) -> str:
     """Which of the places that the profile tells a visit is at."""
     hidden, windows = profile.find(Suppress), profile.aggregate
     if windows is not None:
-        return _group(datastream, profile, read_point if windows.by == "read_point" else "")
+        district = next((one.name for one in windows.districts if read_point in one.read_points), "")
+        return _group(datastream, profile, {"read_point": read_point, "district": district}.get(windows.by, ""))
     return f"{datastream.id}|{'' if hidden and 'read_point' in hidden.fields else read_point}"
 
 

@@ -154,7 +154,7 @@ def _columns(parts: Sequence[Part], operator: Aggregate, *, tags: bool) -> _Colu
     if operator.k is not None:
         units, whose = _codes([whose for part in kept for whose in _units(part)])
     places = np.zeros(size, np.int64)
-    if tags and operator.k is not None and operator.by == "datastream":
+    if tags and operator.k is not None and operator.by in ("datastream", "district"):
         places, _ = _codes([read_point_of(point) for point in points])
     groups, names = np.zeros(size, np.int64), [""]
     if operator.by != "datastream":
@@ -186,7 +186,11 @@ def _units(part: Part) -> list[str]:
 def _groups(part: Part, operator: Aggregate) -> list[str]:
     if operator.by == "cell":
         return [part.cell] * len(part.points)
-    return [read_point_of(p) for p in part.points]
+    names = [read_point_of(p) for p in part.points]
+    if operator.by == "district":
+        known = {point: district.name for district in operator.districts for point in district.read_points}
+        names = [known.get(name, "") for name in names]
+    return names
 
 
 def _codes(names: list[str]) -> tuple[Integers, list[str]]:
@@ -232,8 +236,8 @@ def _complement(windows: Integers, pairs: tuple[Integers, Integers], records: Gr
 
 def _point(start: int, operator: Aggregate, group: str, found: dict[str, float | int]) -> Point:
     said: dict[str, object] = {"until": times.text(start + operator.window_ns), "statistics": found}
-    if operator.by == "read_point" and group:
-        said["read_point"] = group
+    if operator.by in ("read_point", "district") and group:
+        said[operator.by] = group
     if operator.by == "cell":
         centre = centre_of(group)
         said |= {

@@ -32,6 +32,16 @@ Hideable: TypeAlias = Literal["location", "read_point", "antenna", "rssi", "biz_
 
 
 @dataclass(frozen=True, slots=True)
+class District:
+    """Read points that their owner takes together."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    name: Annotated[str, Field(min_length=1, max_length=63)]
+    read_points: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
     """Statistics of fixed windows of event time in place of the points."""
 
@@ -41,10 +51,12 @@ class Aggregate:
     window: str
     """ISO 8601 duration; windows begin at its multiples since 1970-01-01T00:00:00Z."""
     statistics: tuple[Statistic, ...]
-    by: Literal["datastream", "cell", "read_point"] = "datastream"
-    """A group a window: each datastream's, each read point's, or of all datastreams of the offer in one H3 cell together."""
+    by: Literal["datastream", "cell", "read_point", "district"] = "datastream"
+    """A group a window: each datastream's, each read point's, each district's, or of all datastreams of the offer in one H3 cell together."""
     k: Annotated[int, Field(ge=1)] | None = None
     """A group with fewer distinct privacy units than this is withheld, and others with it where it could be computed from them."""
+    districts: tuple[District, ...] = ()
+    """By district: which there are. All read points that are in none are one group without a name."""
 
     @property
     def window_ns(self) -> int:

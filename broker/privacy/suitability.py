@@ -268,6 +268,7 @@ def _objections_to_k(aggregate: Aggregate, datastream: Subject) -> Iterator[tupl
 
 def _objections_to_groups(profile: Profile, aggregate: Aggregate, datastream: Subject) -> Iterator[tuple[str, str]]:
     hidden = profile.find(Suppress)
+    yield from _objections_to_districts(aggregate)
     if aggregate.by == "cell":
         if not any(isinstance(op, GeneraliseLocation) for op in profile.before_windows):
             yield "no_cell", "by cell: say how large a cell is, with generalise_location before aggregate"
@@ -278,11 +279,20 @@ def _objections_to_groups(profile: Profile, aggregate: Aggregate, datastream: Su
             yield "place_private", f"by cell: its place is private, choose h3 of at most {datastream.location_h3}"
         if hidden is not None and "location" in hidden.fields:
             yield "profile_order", "by cell: what is grouped by can't be left out"
-    if aggregate.by == "read_point":
+    if aggregate.by in ("read_point", "district"):
         if any(isinstance(op, GeneraliseLocation) for op in profile.operators):
             yield "raw_beside_coarse", _READ_POINT_TELLS
         if datastream.kind != "rfid":
-            yield "no_read_points", "by read_point is for tag reads"
+            yield "no_read_points", f"by {aggregate.by} is for tag reads"
+
+
+def _objections_to_districts(aggregate: Aggregate) -> Iterator[tuple[str, str]]:
+    names = [district.name for district in aggregate.districts]
+    points = [point for district in aggregate.districts for point in district.read_points]
+    if (aggregate.by == "district") != bool(names):
+        yield "no_districts", "by district: name the districts and their read points, and only then"
+    if len(set(names)) < len(names) or len(set(points)) < len(points):
+        yield "districts_overlap", "each district has one name, and each read point is in one district at most"
 
 
 def _objections_to_trips(names: Pseudonymise, datastream: Subject) -> Iterator[tuple[str, str]]:

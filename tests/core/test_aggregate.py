@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from broker import times
 from broker.points import Point, tag_key
 from broker.privacy.aggregate import Part, aggregate, start_of
-from broker.privacy.profile import Aggregate
+from broker.privacy.profile import Aggregate, District
 from broker.statistics import Statistic
 
 WINDOW = 5 * times.MINUTE
@@ -155,6 +155,18 @@ def test_what_a_larger_group_withholds_is_more_and_never_other(
         for n in (k, k + more)
     )
     assert most <= least
+
+
+def test_districts_are_counted_over_their_read_points_and_the_rest_together() -> None:
+    north = District("north", ("n", "e"))
+    operator_ = Aggregate("aggregate", "PT5M", ("count",), "district", 5, (north,))
+    crowd = [(n, f"{gate}{n}", gate) for gate, size in (("n", 3), ("e", 4), ("w", 6), ("", 5)) for n in range(size)]
+    windows = aggregate([Part(gate_reads(crowd))], operator_, tags=True)
+    assert [(p.key, p.value) for p in windows.points] == [("", 11), ("north", 7)]
+    assert [json.loads(p.extra).get("district") for p in windows.points] == [None, "north"]
+    assert not any("read_point" in json.loads(p.extra) for p in windows.points)
+    few = aggregate([Part(gate_reads(crowd[:4]))], operator_, tags=True)
+    assert (few.points, few.withheld) == ([], {"below_k": 1})
 
 
 def test_one_group_alone_is_never_withheld_beside_others_that_are_shown() -> None:

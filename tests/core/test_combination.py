@@ -26,6 +26,8 @@ COUNT = {"op": "aggregate", "window": "PT5M", "statistics": ["count"], "k": 5}
 COUNT_ALL = {"op": "aggregate", "window": "PT5M", "statistics": ["count"]}
 BY_GATE = {**COUNT, "by": "read_point"}
 BY_CELL = {**COUNT, "by": "cell"}
+BY_DISTRICT = {**COUNT, "by": "district", "districts": [{"name": "north", "read_points": ["n1", "n2"]}]}
+OTHERWISE = {**COUNT, "by": "district", "districts": [{"name": "north", "read_points": ["n1"]}]}
 CELL = {"op": "generalise_location", "h3": 8}
 WIDE = {"op": "generalise_location", "h3": 7}
 NOISE_OP = {"op": "noise", "epsilon": 0.5, "budget": 6}
@@ -50,6 +52,8 @@ def offer(name: str, operators: list[dict[str, Any]], *datastreams: Datastream) 
         ([COUNT], [COUNT], TAGS),
         ([COUNT], [{**COUNT, "k": 20}], TAGS),
         ([COUNT], [BY_GATE], TAGS),
+        ([COUNT], [BY_DISTRICT], TAGS),
+        ([{**BY_DISTRICT, "k": 9}], [BY_DISTRICT], TAGS),
         ([COUNT], [COUNT, {"op": "delay", "by": "PT1H"}], TAGS),
         ([DAILY], [COUNT], TAGS),
         ([DAILY], [COUNT, NOISE_OP], TAGS),
@@ -70,7 +74,10 @@ def test_these_stand_side_by_side(one: list[Any], other: list[Any], datastream: 
         ([CELL, BY_CELL], [CELL, COUNT], TAGS, "groups_differ"),
         ([CELL, BY_CELL], [WIDE, BY_CELL], TAGS, "operators_differ"),
         ([BY_GATE], [CELL, BY_CELL], TAGS, "groups_differ"),
+        ([BY_GATE], [BY_DISTRICT], TAGS, "groups_differ"),
+        ([OTHERWISE], [BY_DISTRICT], TAGS, "groups_differ"),
         ([DAILY], [{**DAILY, "rotate": "P7D"}], TAGS, "names_differ"),
+        ([DAILY], [{**DAILY, "gap": "PT1H"}], TAGS, "names_differ"),
         ([DAILY], [DAILY, {"op": "suppress", "fields": ["antenna"]}], TAGS, "names_differ"),
         ([MEAN], [{**MEAN, "window": "PT7M"}], NOISE, "grids_differ"),
         ([{"op": "round_time", "to": "PT2M"}], [{"op": "round_time", "to": "PT3M"}], NOISE, "grids_differ"),

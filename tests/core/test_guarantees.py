@@ -33,6 +33,7 @@ from broker.release import of_trips, pointwise
 
 PROFILE = TypeAdapter(Profile)
 ASSET, PERSON = "urn:epc:id:giai:0614141.{}", "urn:epc:id:sgtin:0614141.812345.{}"
+DISTRICTS = [{"name": "south", "read_points": ["gate-17"]}]
 STATISTICS = ["mean", "count", "sum", "min", "max", "median", "p95", "stddev"]
 grid = st.sampled_from(["PT1S", "PT10S", "PT1M", "PT5M", "PT7M", "PT1H"])
 operators = st.one_of(
@@ -53,10 +54,17 @@ operators = st.one_of(
         st.sampled_from([None, 1.0, 500.0]),
     ),
     st.builds(
-        lambda window, statistics, by, k: {"op": "aggregate", "window": window, "statistics": statistics, "by": by, "k": k},
+        lambda window, statistics, by, k: {
+            "op": "aggregate",
+            "window": window,
+            "statistics": statistics,
+            "by": by,
+            "k": k,
+            "districts": DISTRICTS if by == "district" else (),
+        },
         grid,
         st.lists(st.sampled_from(STATISTICS), min_size=1, max_size=3, unique=True) | st.just(["count"]),
-        st.sampled_from(["datastream", "cell", "read_point"]),
+        st.sampled_from(["datastream", "cell", "read_point", "district"]),
         st.sampled_from([None, 2, 5, 10, 100]),
     ),
 )  # fmt: skip
@@ -166,7 +174,7 @@ def _check_windows(came: list[Point], shown: list[Point], profile: Profile, data
     for point in shown:
         assert point.time % operator.window_ns == 0
         told = json.loads(point.extra)
-        assert told.keys() <= {"until", "statistics", "read_point", "cell", "location"}
+        assert told.keys() <= {"until", "statistics", "cell", "location"} | {operator.by} - {"datastream"}
         assert set(told["statistics"]) == set(operator.statistics)
         inside = [p for p in came if point.time <= p.time < point.time + operator.window_ns]
         people = {p.value for p in inside if not str(p.value).startswith("urn:epc:id:giai:")}

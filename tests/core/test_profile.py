@@ -28,6 +28,7 @@ METER = replace(STEPS, id="meter", place=PLACE, unit="kWh", privacy_unit="househ
 MEAN = {"op": "aggregate", "window": "PT5M", "statistics": ["mean", "count"]}
 COUNT5 = {"op": "aggregate", "window": "PT5M", "statistics": ["count"], "k": 5}
 NOISY = {"op": "noise", "epsilon": 0.5, "budget": 12}
+NORTH = {"name": "north", "read_points": ["n1", "n2"]}
 NAMES = {"op": "pseudonymise", "rotate": "P1D"}
 ROUND = {"op": "round_time", "to": "PT5M"}
 DELAY = {"op": "delay", "by": "PT1H"}
@@ -58,6 +59,7 @@ def profile(*operators: dict[str, Any]) -> Profile:
         ([CELL, {**MEAN, "by": "cell", "k": 5}], METER),
         ([CELL, {**MEAN, "by": "cell", "k": 100, "statistics": ["max", "p95"]}], METER),
         ([COUNT5, NOISY], TAGS),
+        ([{**COUNT5, "by": "district", "districts": [NORTH]}], TAGS),
         ([{**NAMES, "gap": "PT1H"}], TAGS),
         ([{**NAMES, "gap": "PT1H", "cut_m": 300}], PLACED),
         ([BOUNDS, MEAN, NOISY, STEP], NOISE),
@@ -97,6 +99,10 @@ def test_these_suit(operators: list[dict[str, Any]], datastream: Datastream) -> 
         ([{**NAMES, "gap": "P1D"}], TAGS, "gap_too_long"),
         ([{**NAMES, "cut_m": 300}], PLACED, "no_trips"),
         ([{**NAMES, "gap": "PT1H", "cut_m": 300}], TAGS, "no_place"),
+        ([{**COUNT5, "by": "district"}], TAGS, "no_districts"),
+        ([{**COUNT5, "districts": [NORTH]}], TAGS, "no_districts"),
+        ([{**COUNT5, "by": "district", "districts": [NORTH, {**NORTH, "name": "south"}]}], TAGS, "districts_overlap"),
+        ([CELL, {**COUNT5, "by": "district", "districts": [NORTH]}], TAGS, "raw_beside_coarse"),
         ([NOISY], TAGS, "profile_order"),
         ([NOISY, COUNT5], TAGS, "profile_order"),
         ([COUNT5, {**NOISY, "epsilon": 20}], TAGS, "budget_too_small"),
