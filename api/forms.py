@@ -323,10 +323,18 @@ class LicenceShown(BaseModel):
     open: bool | None = Field(description="Whether it is an open one; null: not known here.")
 
 
+class LinkabilityShown(BaseModel):
+    """How often people are found again under their next name, as `make audit` measured of such profiles: see docs/privacy.md."""
+
+    rate: float = Field(description="The share of names that a reader pairs with the right one of the next epoch.")
+    chance: float = Field(description="Of a pair at random.")
+
+
 class OfferShown(BaseModel):
     id: str
     organisation: str
     profile: dict[str, Any]
+    linkability: LinkabilityShown | None = Field(description="Null where nobody is named.")
     version: int = Field(description="Of the terms.")
     terms: dict[str, Any]
     licence: LicenceShown

@@ -19,16 +19,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.audited_city import PROFILES, RECOMMENDED, case, meters, reads
+from bench.audited_city import NAMED, PROFILES, RECOMMENDED, case, meters, reads
 from broker.audit.finding import Finding
 from broker.audit.suite import attack
-from broker.privacy import pseudonymise
+from broker.privacy import linkability, pseudonymise
 from broker.privacy.draw import laplace
 from simulators.people import Population
 
 Results: TypeAlias = Mapping[str, Sequence[Finding]]
 PAGE = Path(__file__).parents[1] / "docs" / "privacy.md"
-BEGIN, END = "<!-- make audit -->\n", "<!-- end -->\n"
+MODULE = Path(linkability.__file__)
 MOST_LINKING, MOST_UNIQUE = 1.5, 0.05
 ONE_PERCENT = 0.01
 ASKED = "unicity, 4 known"
@@ -92,11 +92,28 @@ def _percent(share: float | None) -> str:
 
 
 def write(results: Results, people: int, days: int, seed: int) -> None:
-    """Put the table between its markers."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
+    """Put the table, and what offers publish of it, between their markers."""
     said = f"{people:,} residents, {people // 20:,} visitors a day, {days} days, seed {seed}."
-    PAGE.write_text(f"{before}{BEGIN}{said}\n\n{table(results)}\n{END}{after}")
+    _put(PAGE, "<!-- make audit -->\n", "<!-- end -->\n", f"{said}\n\n{table(results)}\n")
+    _put(
+        MODULE,
+        "# make audit\n",
+        "# end\n",
+        "".join(map(published, (results[name] for name in NAMED), ("DAY", "HOUR", "TRIP"))),
+    )
+
+
+def published(found: Sequence[Finding], name: str) -> str:
+    """What `linkability.py` says of a profile, in Python."""
+    linked = next(one for one in found if one.attack == "linking by trajectory")
+    assert linked.success is not None
+    assert linked.chance is not None
+    return f"{name} = Linkability({linked.success:.3f}, {linked.chance:.1g})\n"
+
+
+def _put(file: Path, begin: str, end: str, text: str) -> None:
+    before, _, rest = file.read_text().partition(begin)
+    file.write_text(f"{before}{begin}{text}{end}{rest.partition(end)[2]}")
 
 
 def main() -> int:

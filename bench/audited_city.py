@@ -56,10 +56,11 @@ _CELL: Mapping[str, object] = MappingProxyType({"op": "generalise_location", "h3
 _OF_CELL: Mapping[str, object] = MappingProxyType(
     {"op": "aggregate", "window": "PT1H", "statistics": ["mean", "count"], "by": "cell", "k": 5}
 )
+NAMED = ("tags: names of a day", "tags: names of an hour", BY_TRIP)
 PROFILES: Mapping[str, tuple[Mapping[str, object], ...]] = MappingProxyType(
     {
-        "tags: names of a day": ({"op": "pseudonymise", "rotate": "P1D"},),
-        "tags: names of an hour": ({"op": "pseudonymise", "rotate": "PT1H"},),
+        NAMED[0]: ({"op": "pseudonymise", "rotate": "P1D"},),
+        NAMED[1]: ({"op": "pseudonymise", "rotate": "PT1H"},),
         "tags: names of a day, times rounded to an hour": (
             {"op": "round_time", "to": "PT1H"},
             {"op": "pseudonymise", "rotate": "P1D"},

@@ -20,6 +20,7 @@ from broker.identity import identity
 from broker.licence import HIGH_VALUE, KNOWN, Quota, Terms, canonical, duties, uri
 from broker.model import Caller, Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.privacy import suitability
+from broker.privacy.linkability import linkability
 from broker.privacy.location import place_of
 from broker.privacy.profile import Profile
 from broker.registry.reading import PROFILE, TERMS
@@ -109,11 +110,17 @@ def terms_shown(terms: Terms) -> dict[str, Any]:
     return written
 
 
+def _linkability(offer: Offer) -> forms.LinkabilityShown | None:
+    found = linkability(offer.profile)
+    return forms.LinkabilityShown(**found._asdict()) if found else None
+
+
 def offer_shown(offer: Offer) -> forms.OfferShown:
     return forms.OfferShown(
         id=offer.id,
         organisation=offer.organisation,
         profile=PROFILE.dump_python(offer.profile, mode="json", exclude_none=True),
+        linkability=_linkability(offer),
         version=offer.version,
         terms=terms_shown(offer.terms),
         licence=_licence(offer.terms.licence),
