@@ -19,14 +19,18 @@ from broker.audit.finding import Finding
 from broker.audit.suite import Case, attack
 from broker.errors import Refused
 from broker.home import Home
-from broker.model import Datastream, Offer
+from broker.model import Datastream, Offer, Release
 from broker.points import Point
 from broker.privacy import pseudonymise, tags
 from broker.privacy.draw import laplace
 from broker.privacy.keys import load_key
 from broker.settings import Settings
 from broker.store.open import open_raw
+from broker.store.pictures import Pictures
 from broker.store.protocol import Store
+from broker.vision import models, picture
+from broker.vision.boxes import Boxes
+from broker.vision.detector import Detector
 
 MOST_RECORDS = 1_000_000
 """Looked at, the newest: some minutes, and about 2 GB."""
@@ -53,7 +57,9 @@ def audit(settings: Settings, release: str, days: int) -> Audited:
     """
     home = Home(settings.home)
     registry = opening.registry(settings, home)
-    _, offer = registry.release(release)
+    shown, offer = registry.release(release)
+    if shown.datastream.kind == "camera":
+        return _on_picture(settings, home, shown, offer)
     sources = [one.datastream for one in offer.releases]
     if not all(of_people(source) for source in sources):
         raise Refused("not_of_people", f"offer {offer.id}: audits are of tag reads and of personal measurements")
@@ -77,6 +83,28 @@ def audit(settings: Settings, release: str, days: int) -> Audited:
     rng = np.random.default_rng(0)  # the same data give the same figures
     findings = attack(case, lambda of, epoch: pseudonymise.derive(key, of, epoch), laplace, rng)
     return Audited(offer, span, records, findings)
+
+
+def _on_picture(settings: Settings, home: Home, release: Release, offer: Offer) -> Audited:
+    """Look again at the picture that is kept, as thoroughly as there is: what is found there was not covered, or is taken for what it is not."""
+    pictures = Pictures(home.pictures, readonly=True)
+    kept = pictures.latest(release.id)
+    pictures.close()
+    if kept is None:
+        raise Refused("no_records", f"offer {offer.id}: no picture was released yet, so there is nothing to attack")
+    detector = Detector(models.open_(settings.models_folder), settings.level("thorough"))
+    pixels = picture.decode(kept.jpeg, settings.picture_limits).pixels
+    found = {"faces": detector.tight(pixels), "plates": detector.find(pixels, faces=False).plates}
+    findings = [
+        Finding(f"{what} found again", float(bool(len(boxes))), None, None, 1, f"{len(boxes)} boxes: {_text(boxes)}")
+        for what, boxes in found.items()
+    ]
+    return Audited(offer, Span(kept.time, kept.time + 1), 1, findings)
+
+
+def _text(boxes: Boxes) -> str:
+    """Left, top, right and bottom of each, in pixels."""
+    return "; ".join(" ".join(str(round(float(edge))) for edge in box) for box in boxes)
 
 
 def of_people(source: Datastream) -> bool:
@@ -123,7 +151,7 @@ def as_text(found: Audited) -> str:
     head = f"offer {found.offer.id}, profile {found.offer.profile.name}: {found.records} records from {start} to {end}"
     lines = [f"{'attack':52}{'success':>9}{'chance':>9}{'raw':>9}{'of':>8}"]
     lines += [
-        f"{one.attack:52}{_percent(one.success):>9}{_percent(one.chance):>9}{_percent(one.raw):>9}{one.tried:>8}"
+        f"{one.attack:52}{_percent(one.success):>9}{_percent(one.chance):>9}{_percent(one.raw):>9}{one.tried:>8}  {one.note}".rstrip()
         for one in found.findings
     ]
     return "\n".join([head, "", *lines])

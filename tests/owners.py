@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -82,6 +86,13 @@ def new_reader(broker: Mitoyen, name: str) -> Reader:
     organisation = broker.call(broker.operator_key, "POST", "organisations", {"id": f"{name}-org", "name": name})
     made = broker.call(organisation["key"], "POST", "applications", {"id": name})
     return Reader(broker, name, made["key"], made["mqtt"])
+
+
+def audit(broker: Mitoyen, release: str) -> dict[str, Any]:
+    """What `mitoyen audit` says of a release while the broker runs."""
+    own = [str(Path(sys.executable).parent / "mitoyen"), "audit", release, "--home", str(broker.home), "--json"]
+    found: dict[str, Any] = json.loads(subprocess.run(own, check=True, capture_output=True, timeout=60).stdout)
+    return found
 
 
 def _pages(client: httpx.Client, path: str, query: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:

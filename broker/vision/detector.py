@@ -42,7 +42,17 @@ class Detector:
         of_plates = np.concatenate((self._plates(pixels), self._text(pixels))) if plates else none()
         return Found(clipped(of_faces, width, height), clipped(of_plates, width, height))
 
+    def tight(self, pixels: Pixels) -> Boxes:
+        """Faces as they are found, boxes not grown: what somebody sees who looks for them."""
+        boxes, scores = self._seen(pixels)
+        return boxes[scores > self.level.face_likelihood]
+
     def _faces(self, pixels: Pixels) -> Boxes:
+        level, (boxes, scores) = self.level, self._seen(pixels)
+        return grown(boxes[scores > level.face_likelihood], level.face_sides, level.face_above, level.face_below)
+
+    def _seen(self, pixels: Pixels) -> tuple[Boxes, Scores]:
+        """All that may be faces, and how likely each is one."""
         level, longer = self.level, max(pixels.shape[:2])
         looks = []
         for scale in sorted({min(scale, level.longest / longer) for scale in level.face_scales}):
@@ -50,8 +60,7 @@ class Detector:
             outputs = self.models.faces.run(faces.OUTPUTS, {faces.INPUT: faces.tensor(look.pixels)})
             boxes, scores = faces.decode(outputs, level.face_likelihood * UNSURE)
             looks.append(suppressed(look.to_picture(boxes), scores, SAME))
-        boxes, scores = agreed(looks, SAME)
-        return grown(boxes[scores > level.face_likelihood], level.face_sides, level.face_above, level.face_below)
+        return agreed(looks, SAME)
 
     def _plates(self, pixels: Pixels) -> Boxes:
         level = self.level

@@ -22,7 +22,7 @@ from broker.vision import workers
 from broker.vision.level import LEVELS
 from broker.vision.wire import Asked, Setup
 from tests.mqtt import Client
-from tests.owners import Owner, Reader, new_owner, new_reader
+from tests.owners import Owner, Reader, audit, new_owner, new_reader
 from tests.pictures import jpeg, large_jpeg, street, telling_jpeg
 from tests.servers import Mitoyen
 from tests.subscriber import Subscriber
@@ -125,6 +125,11 @@ def test_a_frame_leaves_covered_without_metadata_and_with_its_licence(
     assert (latest.headers["content-type"], latest.content) == ("image/jpeg", data)
     assert latest.headers["Mitoyen-Time"] == properties["time"]
     assert (history.status_code, history.json()["reason"]) == (422, "no_history")
+    attacks = audit(reader.broker, release["id"])["attacks"]
+    assert {one["attack"]: (one["success"], one["tried"]) for one in attacks} == {
+        "faces found again": (0.0, 1),
+        "plates found again": (0.0, 1),
+    }
 
 
 def test_an_agreement_says_where_the_picture_is_and_of_no_history(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
@@ -15,7 +12,7 @@ import h3
 import pytest
 
 from broker import times
-from tests.owners import Reader, new_owner, new_reader
+from tests.owners import Reader, audit, new_owner, new_reader
 from tests.publisher import Device
 from tests.servers import Mitoyen
 
@@ -117,13 +114,6 @@ async def test_read_points_with_too_few_tags_are_withheld_and_so_is_what_would_t
     assert (audited["offer"], audited["records"]) == (offer["id"], 20)
     assert (found["differencing"]["success"], found["differencing"]["tried"]) == (0.0, 1)
     assert found["unicity, 1 known"]["success"] == 0.0
-
-
-def audit(broker: Mitoyen, release: str) -> dict[str, Any]:
-    """What the command says of a release while the broker runs."""
-    own = [str(Path(sys.executable).parent / "mitoyen"), "audit", release, "--home", str(broker.home), "--json"]
-    found: dict[str, Any] = json.loads(subprocess.run(own, check=True, capture_output=True, timeout=60).stdout)
-    return found
 
 
 async def test_a_private_place_is_nowhere_told_but_to_its_owner(broker: Mitoyen) -> None:
