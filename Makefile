@@ -41,6 +41,7 @@ bench-revocation: setup-test ## measure from the end of a licence to the last de
 	.venv/bin/python -m bench.revocation $(BENCH_ARGS)
 
 audit: setup-test ## attack every profile on a simulated city, and write the table in docs/privacy.md; fails if a recommended one leaks
+	.venv/bin/pytest tests/core/test_keeper.py -k 200_crashes
 	.venv/bin/python -m bench.audit --write $(AUDIT_ARGS)
 
 bench-sensorthings: setup-test ## measure /v1.1 with 10,000 datastreams and 10 million observations: 5 minutes

@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -40,6 +41,7 @@ def measure(people: int, days: int, seed: int) -> dict[str, list[Finding]]:
     found = {"tags": reads(city, days), "meters": meters(city, days)}
     secret = np.random.default_rng(seed).bytes(32)
 
+    @cache
     def key_of(offer: str, epoch: int) -> bytes:
         return pseudonymise.derive(secret, offer, epoch)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
+import numpy as np
 import pytest
 
 from bench.audit import PROFILES, RECOMMENDED, failures, measure, table
+from bench.audited_city import BY_TRIP, NAMED, case, reads
 from broker.audit.finding import Finding
+from broker.audit.suite import attack
+from broker.consent import NONE
+from broker.privacy import pseudonymise
+from broker.privacy.draw import laplace
+from simulators.people import Population
 
 
 @cache
@@ -61,3 +68,11 @@ def test_the_table_has_a_row_an_attack_and_a_column_a_profile() -> None:
     head, _, *rows = table(results()).splitlines()
     assert all(name in head for name in PROFILES)
     assert len(rows) == len({one.attack for found in results().values() for one in found})
+
+
+@pytest.mark.parametrize("name", [NAMED[0], BY_TRIP])
+def test_where_nobody_consented_there_is_nothing_to_find(name: str) -> None:
+    city = Population(7, 60, read_points=20, visitors=2, things=10)
+    nobody = replace(case(name, reads(city, 2), city), consents=NONE)
+    found = attack(nobody, partial(pseudonymise.derive, bytes(range(32))), laplace, np.random.default_rng(1))
+    assert {one.success for one in found} <= {None, 0.0}

@@ -103,8 +103,13 @@ async def test_what_is_not_released_is_behind_no_door(broker: Mitoyen) -> None:
                 path = f"/api/v1/releases/{release}/observations"
                 doors[f"{name} of {release}"] = _readable(name, client.get(path, params={"format": name}).content)
             doors[f"latest of {release}"] = client.get(f"/api/v1/releases/{release}/latest").content
+            doors[f"downsampled {release}"] = client.get(
+                f"/api/v1/releases/{release}/observations", params={"interval": "PT1H", "statistic": "max"}
+            ).content
             with client.stream("GET", f"/api/v1/releases/{release}/live", headers={"Last-Event-ID": "MHw"}) as events:
                 doors[f"events of {release}"] = next(events.iter_bytes())
+        for entities in ("Things", "Locations", "Datastreams", "Sensors", "Observations", "FeaturesOfInterest"):
+            doors[f"SensorThings {entities}"] = client.get(f"/v1.1/{entities}").content
     with broker.client() as client:
         described = client.get("/openapi.json").json()["paths"]
         for path in (
