@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import starmap
 
 import h3
 import numpy as np
@@ -99,15 +99,27 @@ def _unicity(
 
 
 def _links(visits: Visits, epoch: int) -> list[Finding]:
+    """Of the busiest epochs with the next, and with the one a day on, if names change faster; whichever tells more."""
+    later = sorted({1, max(times.DAY // epoch, 1)})
+    attacks = {"linking by trajectory": linking.by_trajectory, "linking by rhythm": linking.by_rhythm}
+    return [
+        max((_linked(name, list(starmap(pair, _pairs(visits, epoch, by)))) for by in later), key=_told)
+        for name, pair in attacks.items()
+    ]
+
+
+def _pairs(visits: Visits, epoch: int, later: int) -> list[tuple[Visits, Visits]]:
+    """The busiest epochs, each with the one that is so many epochs later."""
     number = visits.time // epoch
     epochs, size = np.unique(number, return_counts=True)
-    following = [(one, other) for one, other in pairwise(range(len(epochs))) if epochs[other] == epochs[one] + 1]
-    busiest = sorted(following, key=lambda pair: -min(size[pair[0]], size[pair[1]]))[:PAIRS]
-    pairs = [(visits.where(number == epochs[one]), visits.where(number == epochs[other])) for one, other in busiest]
-    return [
-        _linked("linking by trajectory", [linking.by_trajectory(*pair) for pair in pairs]),
-        _linked("linking by rhythm", [linking.by_rhythm(*pair) for pair in pairs]),
-    ]
+    many = dict(zip(epochs.tolist(), size.tolist(), strict=True))
+    following = [one for one in many if one + later in many]
+    busiest = sorted(following, key=lambda one: -min(many[one], many[one + later]))[:PAIRS]
+    return [(visits.where(number == one), visits.where(number == one + later)) for one in busiest]
+
+
+def _told(found: Finding) -> float:
+    return found.success or 0.0
 
 
 def _linked(attack_: str, found: Sequence[Linked]) -> Finding:
