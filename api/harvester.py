@@ -1,7 +1,7 @@
 """Reading the catalogues of other brokers, again and again: what disappears there disappears here, data stays where it is.
 
-Only the addresses that the operator set are asked, and of a link to a next page its query alone is followed. A name is resolved once and must be public; no redirect
-is followed, no proxy asked; a page is bounded in time and size. A catalogue that can't be read keeps what it said last, with since when.
+Only the addresses that the operator set are asked, as `outward.py` does, and of a link to a next page its query alone is followed; a page is bounded in time
+and size. A catalogue that can't be read keeps what it said last, with since when.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import structlog
 
 from api import harvest
 from api.harvest import Dataset
-from api.poster import NotPublic, client, resolve
+from api.outward import NotPublic, answered, client, resolve
 from api.services import Services
-from broker import times, webhook
+from broker import times
 from broker.errors import Malformed
 
 log = structlog.get_logger()
@@ -103,23 +103,14 @@ async def _page(http: httpx.AsyncClient, address: str, query: str | None, *, loo
     """Raises NotPublic, TimeoutError, Malformed, OSError and httpx.HTTPError."""
     named = httpx.URL(address)
     named = named if query is None else named.copy_with(query=query.encode())
-    async with asyncio.timeout(PATIENCE_S):
-        found = await resolve(named.host, named.port or (443 if named.scheme == "https" else 80))
-        if not found or not all(webhook.permitted(one, loopback=loopback) for one in found):
-            raise NotPublic(named.host)
-        request = http.build_request(
-            "GET",
-            named.copy_with(host=found[0]),
-            headers={"host": named.netloc.decode(), "accept": "text/turtle"},
-            extensions={"sni_hostname": named.host},
-        )
-        answer = await http.send(request, stream=True, follow_redirects=False)
-        try:
-            if answer.status_code != OK:
-                raise Malformed(f"it answers {answer.status_code}")
-            return await _bounded(answer)
-        finally:
-            await answer.aclose()
+    asked = {"accept": "text/turtle"}
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        answered(http, "GET", named, asked, b"", resolve, loopback=loopback) as answer,
+    ):
+        if answer.status_code != OK:
+            raise Malformed(f"it answers {answer.status_code}")
+        return await _bounded(answer)
 
 
 async def _bounded(answer: httpx.Response) -> bytes:

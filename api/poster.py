@@ -1,19 +1,17 @@
 """Telling applications by webhook: what is due is sent, signed, to a public address, and tried again for half a day.
 
-A name is resolved once, every address that it has is checked, and the connection goes to one of those very addresses, so that no
-name can mean another machine by then. No redirect is followed, no proxy asked, and of the answer the status alone is read.
+Where it may go is `outward.py`'s; of the answer the status alone is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import httpx
 import structlog
 
+from api.outward import PATIENCE_S, NotPublic, Resolve, answered, client, resolve
 from api.services import Services
 from broker import webhook
 from broker.errors import NotFound, Unavailable
@@ -23,15 +21,9 @@ from broker.registry.webhooks import Delivery, Due, Outcome
 log = structlog.get_logger()
 
 LOOK_S = 0.5  # how often it is looked whether something is due
-PATIENCE_S = 15.0  # for an answer, as Standard Webhooks recommends
 AT_ONCE = 32  # applications that are told at the same time; each is told its notices one by one
 MANY = 1_000  # notices that are looked at together
 GONE = 410
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
-class NotPublic(Exception):
-    """A name has an address that no webhook may go to."""
 
 
 async def run(services: Services) -> None:
@@ -46,42 +38,15 @@ async def run(services: Services) -> None:
             await asyncio.sleep(LOOK_S)
 
 
-def client() -> httpx.AsyncClient:
-    """No connection is kept: the next name at the same address has a certificate of its own."""
-    return httpx.AsyncClient(
-        verify=ssl.create_default_context(),
-        trust_env=False,
-        timeout=PATIENCE_S,
-        limits=httpx.Limits(max_keepalive_connections=0),
-    )
-
-
 async def post(
     http: httpx.AsyncClient, url: str, headers: dict[str, str], body: bytes, resolve: Resolve, *, loopback: bool
 ) -> int:
     """The status of the answer. Raises NotPublic, TimeoutError, OSError and httpx.TransportError."""
-    named = httpx.URL(url)
-    port = named.port or (443 if named.scheme == "https" else 80)
-    async with asyncio.timeout(PATIENCE_S):
-        addresses = await resolve(named.host, port)
-        if not addresses or not all(webhook.permitted(one, loopback=loopback) for one in addresses):
-            raise NotPublic(named.host)
-        request = http.build_request(
-            "POST",
-            named.copy_with(host=addresses[0]),
-            content=body,
-            headers={**headers, "host": named.netloc.decode()},
-            extensions={"sni_hostname": named.host},
-        )
-        answer = await http.send(request, stream=True, follow_redirects=False)
-        await answer.aclose()
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        answered(http, "POST", httpx.URL(url), headers, body, resolve, loopback=loopback) as answer,
+    ):
         return answer.status_code
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """All addresses that a name has now. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 async def _due(services: Services) -> dict[str, list[Due]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from api import poster
+from api import outward, poster
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.receiver import Receiver, Taken
 from tests.servers import Mitoyen
@@ -162,7 +162,7 @@ async def test_the_address_that_was_checked_is_the_one_that_is_connected_to() ->
         return ["127.0.0.1"]
 
     with Receiver() as receiver:
-        async with poster.client() as http:
+        async with outward.client() as http:
             url = f"http://no-such-name.invalid:{receiver.port}/hook"
             assert await poster.post(http, url, {}, b"{}", resolve, loopback=True) == 204
         (taken,) = receiver.taken
@@ -174,8 +174,8 @@ async def test_one_address_that_is_not_public_is_enough_to_send_nothing() -> Non
     async def resolve(_host: str, _port: int) -> list[str]:
         return ["93.184.216.34", "10.0.0.1"]
 
-    async with poster.client() as http:
-        with pytest.raises(poster.NotPublic):
+    async with outward.client() as http:
+        with pytest.raises(outward.NotPublic):
             await poster.post(http, "https://example.org/", {}, b"{}", resolve, loopback=True)
 
 
