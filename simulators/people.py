@@ -38,6 +38,7 @@ _AT_WORK, _OUT_AT_NOON, _OUT_AFTER_WORK = 0.93, 0.35, 0.3  # shares of those who
 _OUT_BY_DAY, _OUT_BY_NIGHT = 0.75, 0.25  # shares of those who do not, and of a weekend
 _SEEN = 0.95  # share of passages that a reader notices
 _THING_EVERY_S = 3600  # a thing that stands in a reader's range is reported so often
+_THEFT_DAYS = 28  # after which a stolen bicycle is found
 _ANTENNAS = 4
 _MILLISECOND = 1_000_000
 
@@ -83,10 +84,20 @@ class Population:
     """The people of a seed. `homes`, `works` and `favourites` say where each resident lives, works (or NOBODY) and goes: crossings."""
 
     def __init__(
-        self, seed: int, residents: int = 5_000, *, read_points: int = 120, visitors: int = 250, things: int = 300
+        self,
+        seed: int,
+        residents: int = 5_000,
+        *,
+        read_points: int = 120,
+        visitors: int = 250,
+        things: int = 300,
+        stolen: float = 0.0,
     ) -> None:
-        """`visitors`: of a day; `things`: the city's own, with tags, that stand within reach of a reader."""
+        """`visitors`: of a day; `things`: the city's own, with tags, that stand within reach of a reader; `stolen`: the share of
+        the bicycles that somebody else rides off with in the course of four weeks, and has until they are over.
+        """
         self.seed = seed
+        self.stolen = stolen
         self.residents, self.visitors, self.things = residents, visitors, things
         self.streets = Streets(CENTRE)
         who = np.arange(residents)
@@ -122,6 +133,14 @@ class Population:
         people = np.where(tag < 2 * self.residents, tag % max(self.residents, 1), tag)
         return np.where(self.is_thing(tag), NOBODY, people)
 
+    def thief_of(self, tag: int, time_ns: int) -> int:
+        """Who rides a bicycle that was stolen, on the local day of a moment; NOBODY for any other tag."""
+        bicycle = tag - self.residents
+        if not self.stolen or not 0 <= bicycle < self.residents:
+            return NOBODY
+        riders = np.flatnonzero(self._bicycles((time_ns + int(LOCAL_H * HOUR)) // DAY) == tag)
+        return int(riders[0]) if riders.size and riders[0] != bicycle else NOBODY
+
     def is_thing(self, tag: Integers) -> Flags:
         """Whether each is a tag of the city's own things."""
         return np.logical_and(tag >= 2 * self.residents, tag < 2 * self.residents + self.things)
@@ -148,7 +167,8 @@ class Population:
         trips = _Trips(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         rides = np.zeros(len(trips.traveller), bool)
         resident = trips.traveller < self.residents
-        rides[resident] = self.cyclists[trips.traveller[resident]]
+        bicycles = self._bicycles(day)
+        rides[resident] = bicycles[trips.traveller[resident]] != NOBODY
         ways = self.streets.ways(trips.start, trips.end, self._even("way", trips.traveller, trips.start, trips.end))
         passed = np.flatnonzero(self._reader_at[ways.crossing] >= 0)
         way, step = ways.way[passed], ways.step[passed]
@@ -156,9 +176,22 @@ class Population:
         seconds = trips.leaves_s[way] + step * BLOCK_M / pace[way]
         carried = self._reads(day, seconds, trips.traveller[way], self._reader_at[ways.crossing[passed]])
         riding = np.flatnonzero(rides[way])
-        bicycle = trips.traveller[way][riding] + self.residents
+        bicycle = bicycles[trips.traveller[way][riding]]
         ridden = self._reads(day, seconds[riding], bicycle, self._reader_at[ways.crossing[passed]][riding])
         return Reads(*map(np.concatenate, zip(carried, ridden, strict=True)))
+
+    def _bicycles(self, day: int) -> Integers:
+        """The tag of the bicycle that each resident rides on a local day, or NOBODY."""
+        who = np.arange(self.residents)
+        ridden = np.where(self.cyclists, who + self.residents, NOBODY)
+        if self.stolen:
+            period, passed = divmod(day, _THEFT_DAYS)
+            taken = self.cyclists & (self._even("stolen", who, period) < self.stolen)
+            gone = np.flatnonzero(taken & (self._even("stolen on", who, period) * _THEFT_DAYS <= passed))
+            thieves = (self._even("thief", gone, period) * self.residents).astype(np.int64)
+            ridden[gone] = NOBODY
+            ridden[thieves] = gone + self.residents
+        return ridden
 
     def _standing(self, day: int) -> Reads:
         """The city's things, each by one reader, at a minute of its own of each hour."""

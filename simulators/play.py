@@ -23,6 +23,7 @@ from broker.errors import MitoyenError, Refused
 from broker.times import SECOND
 from simulators.feed import Clock, Feed, Message
 from simulators.feeds import Tell, feeds
+from simulators.servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -140,16 +141,24 @@ async def play(
     broker does not accept a gateway's credentials at its first connection, and Malformed when a recording
     turns out to be broken or the simulation cannot be played. Cancelling it disconnects every gateway.
     """
-    lines = _lines(simulation, int(last_words_s * SECOND), tell)
+    clock = _clock(simulation)
+    playing = feeds(simulation, clock, tell)
+    last_words_ns = int(last_words_s * SECOND)
+    lines = {name: _Line(gateway, feed, clock, last_words_ns) for name, (gateway, feed) in playing.items()}
+    listening = servers(simulation, clock, tell)
     until_ns = None if until is None else int(until * SECOND)
     broken: MitoyenError | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            reporter = group.create_task(_report(lines, on_progress), name="simulation progress")
+            beside = [group.create_task(_report(lines, on_progress), name="simulation progress")]
+            beside += [group.create_task(server.run(), name=type(server).__name__) for server in listening]
             async with asyncio.TaskGroup() as gateways:
                 for name, line in lines.items():
                     gateways.create_task(line.run(until_ns), name=f"simulated gateway {name}")
-            reporter.cancel()
+            if listening:
+                await _until(until_ns)
+            for task in beside:
+                task.cancel()
     except* MitoyenError as errors:
         broken = _leaf(errors)
     if broken is not None:
@@ -344,12 +353,15 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(total)
 
 
-def _lines(simulation: Simulation, last_words_ns: int, tell: Tell | None) -> dict[str, _Line]:
+def _clock(simulation: Simulation) -> Clock:
     started_ns = time.time_ns()
     origin_ns = started_ns - simulation.start_ago if simulation.start is None else simulation.start
-    clock = Clock(started_ns, origin_ns, simulation.speed)
-    playing = feeds(simulation, clock, tell)
-    return {name: _Line(gateway, feed, clock, last_words_ns) for name, (gateway, feed) in playing.items()}
+    return Clock(started_ns, origin_ns, simulation.speed)
+
+
+async def _until(moment_ns: int | None) -> None:
+    """As long as somebody may ask; without a moment until it is cancelled."""
+    await (asyncio.Event().wait() if moment_ns is None else asyncio.sleep((moment_ns - time.time_ns()) / SECOND))
 
 
 def _waits() -> Iterator[float]:

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from broker.errors import Malformed
 from simulators.encoders.make import FormatName
 from simulators.recording import Record, records
-from simulators.schema import Duration, Faults, Id, Moment, Strict, Zone, zone_of
+from simulators.schema import Duration, Faults, Id, Moment, Rate, Strict, Zone, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +115,30 @@ class Recording(Strict):
         )
 
 
+class Listener(Strict):
+    """Where something of the city's own listens, for whoever asks."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(ge=1, le=65535)
+
+
+class Reader(Listener):
+    """An RFID reader that speaks LLRP, at one of the read points that the population walks past."""
+
+    port: int = Field(5084, ge=1, le=65535)
+    read_point: int = Field(0, ge=0, description="its number; 0 to 2 are the busiest, where most work")
+
+
+class People(Strict):
+    """Who walks through the city, past the readers."""
+
+    residents: int = Field(5_000, ge=1, le=1_000_000)
+    visitors: int = Field(250, ge=0, le=100_000, description="of a day")
+    things: int = Field(300, ge=0, le=100_000, description="trees and street furniture with tags, which stand still")
+    read_points: int = Field(120, ge=1, le=1_000)
+    stolen: Rate = Field(0.0, description="share of the bicycles that somebody else rides off with, of four weeks")
+
+
 class Broker(Strict):
     """Where organisations are registered that bring their hardware with them."""
 
@@ -150,6 +174,11 @@ class Simulation(Strict):
     )
     broker: Broker | None = Field(None, description="where the dealt ones are registered, with all that they have")
     recordings: tuple[Recording, ...] = ()
+    people: People = People()
+    readers: tuple[Reader, ...] = ()
+    bikes: Listener | None = Field(
+        None, description="a server of the city's bicycle stations, in GBFS: /2.3/gbfs.json and /3.0/gbfs.json"
+    )
     faults: Faults | None = Field(None, description="of all gateways that have none of their own")
 
     @field_validator("gateways")
@@ -172,6 +201,9 @@ class Simulation(Strict):
                 f"speed {self.speed:g} would run ahead of the present, which the broker refuses: let"
                 " start_ago say how far in the past to start, such as P1D"
             )
+        for reader in self.readers:
+            if reader.read_point >= self.people.read_points:
+                raise ValueError(f"read point {reader.read_point}: expected 0 to {self.people.read_points - 1}")
         known = {gateway.prefix for gateway in self.gateways}
         for recording in self.recordings:
             if f"in/{recording.organisation}/{recording.gateway}" not in known:
