@@ -30,7 +30,7 @@ def run(
 ) -> dict[str, object]:
     """The summary. Raises MitoyenError, and OSError if a file can't be written."""
     with ExitStack() as stack:
-        rows: TextIO | None = stack.enter_context(truth.open("w", encoding="utf-8")) if truth else None
+        rows: TextIO | None = stack.enter_context(truth.open("w", buffering=1, encoding="utf-8")) if truth else None
         if progress:
             stack.callback(progress.end)
         if output is not None:

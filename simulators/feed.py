@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from broker.times import SECOND, parse
 from broker.times import text as time_text
@@ -21,6 +21,7 @@ from simulators.faults import FAULTS, VERDICTS, written
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from simulators.camera import Film
     from simulators.city import City, Payload, Sensor
     from simulators.encoders.encoder import Encoder, Said
     from simulators.faults import Departure, Faulty, Verdict
@@ -40,6 +41,7 @@ class Message:
     topic: str
     payload: bytes
     records: int
+    qos: Literal[0, 1] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Tape:
 
 
 class Feed:
-    """All that one gateway sends: its sensors of the city and its recordings, as its format has it."""
+    """All that one gateway sends: its sensors of the city and its recordings, as its format has it, and its cameras' pictures."""
 
     def __init__(
         self,
@@ -129,6 +131,7 @@ class Feed:
         sensors: Sequence[Sensor],
         tapes: Sequence[Tape],
         *,
+        films: Sequence[Film] = (),
         position_ns: int,
         encoder: Encoder = JSON,
         faulty: Faulty | None = None,
@@ -142,6 +145,8 @@ class Feed:
         self._city = city
         self._sensors = sensors
         self._tapes = tapes
+        self._films = films
+        self._of_the_city = bool(sensors or films)
         self.position_ns = position_ns
         """Simulated time before which every reading was handed out."""
         self.begun_ns = position_ns
@@ -163,7 +168,7 @@ class Feed:
 
     @property
     def ended(self) -> bool:
-        return not self._sensors and all(tape.ended for tape in self._tapes)
+        return not self._of_the_city and all(tape.ended for tape in self._tapes)
 
     def greet(self) -> None:
         """What comes before any report is said once more: the gateway has started, or was asked to."""
@@ -171,7 +176,7 @@ class Feed:
 
     def behind(self, simulated_ns: int, now_ns: int) -> bool:
         """Whether another slice is due."""
-        readings = bool(self._sensors) and self.position_ns < simulated_ns
+        readings = self._of_the_city and self.position_ns < simulated_ns
         return readings or any(tape.behind(now_ns) for tape in self._tapes)
 
     def due(self, simulated_ns: int, now_ns: int) -> list[Message]:
@@ -188,6 +193,8 @@ class Feed:
                     messages += self._said(sensor, _reports(sensor, self._city.readings(sensor, begin, end)))
                 else:
                     messages += self._leaving(sensor, self._faulty.departures(sensor, begin, end), end, now_ns)
+            for film in self._films:
+                messages += [Message(film.topic, jpeg, 0, qos=0) for jpeg in film.due(begin, end)]
             self.position_ns = end
         for tape in self._tapes:
             played = tape.due(now_ns)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simulators import truth
+from simulators.camera import Camera, Film
 from simulators.city import City
 from simulators.encoders.make import make
 from simulators.faults import Faulty
@@ -42,6 +43,16 @@ def feeds(simulation: Simulation, clock: Clock, tell: Tell | None = None) -> dic
                 city,
                 carried[gateway.prefix],
                 _tapes(simulation, gateway, clock.started_ns),
+                films=[
+                    Film(
+                        Camera(simulation.seed, camera.datastream),
+                        f"frame/{name}/{camera.datastream}",
+                        camera.every,
+                        tell,
+                    )
+                    for camera in simulation.cameras
+                    if (camera.organisation, camera.gateway) == (gateway.organisation, gateway.id)
+                ],
                 position_ns=begin_ns,
                 encoder=encoder,
                 faulty=faulty,

@@ -41,6 +41,12 @@ recordings:
     value_column: value
     zone: America/Chicago  # what the recorded times without a zone mean
     speed: 60              # five minutes between records become five seconds
+# cameras:             # a drawn street; its datastream is of the kind camera
+#   - {organisation: roads, gateway: roads-1, datastream: square, every: PT10S}
+# people: {residents: 5000, visitors: 250, things: 300, stolen: 0.02}  # who walks past the readers; things stand still
+# readers:             # RFID readers that speak LLRP, for whoever drives them
+#   - {port: 5084, read_point: 0}
+# bikes: {port: 8091}  # the city's bicycle stations in GBFS: /2.3/gbfs.json, /3.0/gbfs.json
 # faults:              # what goes wrong; a gateway may have `faults` of its own instead
 #   dropout: {rate: 0.01, lasting: PT10M}       # a sensor is silent, for this share of the time
 #   radio: {rate: 0.02}                         # a record is not heard
@@ -67,7 +73,10 @@ def load(file: Path, *, connects: bool = True, **instead: object) -> Simulation:
         raise Malformed(f"{file}: is not YAML: {error}") from error
     try:
         if isinstance(found, dict):
-            found = _started(found | {name: value for name, value in instead.items() if value is not None})
+            asked = {name: value for name, value in instead.items() if value is not None}
+            if "speed" in asked and not {"start", "start_ago"} & found.keys():
+                asked["start_ago"] = "P1D"  # else it would run ahead of the present
+            found = found | asked
         simulation = _placed(_dealt(Simulation.model_validate(found)), file.parent)
     except ValidationError as error:
         raise Malformed(f"{file}:\n{_explained(error)}") from error
@@ -118,13 +127,6 @@ def _belongs(gateway: Gateway, sensor: Sensor) -> bool:
     if gateway.sensors is None:
         return sensor.gateway == gateway.id
     return any(fnmatchcase(sensor.id, pattern) for pattern in gateway.sensors)
-
-
-def _started(found: dict[str, object]) -> dict[str, object]:
-    """With a start in the past where the city's clock is to be quicker than ours, and nobody says which."""
-    speed = found.get("speed", 1)
-    quick = isinstance(speed, int | float) and speed > 1
-    return found | {"start_ago": "P1D"} if quick and not {"start", "start_ago"} & found.keys() else found
 
 
 def _dealt(simulation: Simulation) -> Simulation:

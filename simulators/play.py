@@ -288,7 +288,7 @@ class _Line:
             self._sent_records += message.records
             turn = self._sent_messages
             self._flying[turn] = message
-            await connection.publish(message.topic, message.payload, qos=1)
+            await connection.publish(message.topic, message.payload, qos=message.qos)
             del self._flying[turn]
             self._acknowledged_messages += 1
             self._acknowledged_records += message.records

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from broker.errors import Malformed
+from broker.times import SECOND
 from simulators.encoders.make import FormatName
 from simulators.recording import Record, records
-from simulators.schema import Duration, Faults, Id, Moment, Rate, Strict, Zone, zone_of
+from simulators.schema import Duration, Faults, Id, Moment, Rate, Span, Strict, Zone, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +116,15 @@ class Recording(Strict):
         )
 
 
+class Camera(Strict):
+    """A camera that sends pictures of a street, drawn, by way of a gateway."""
+
+    organisation: Id
+    gateway: Id
+    datastream: Id
+    every: Span = Field(10 * SECOND, description="of the city's time (ISO 8601)")
+
+
 class Listener(Strict):
     """Where something of the city's own listens, for whoever asks."""
 
@@ -174,6 +184,7 @@ class Simulation(Strict):
     )
     broker: Broker | None = Field(None, description="where the dealt ones are registered, with all that they have")
     recordings: tuple[Recording, ...] = ()
+    cameras: tuple[Camera, ...] = ()
     people: People = People()
     readers: tuple[Reader, ...] = ()
     bikes: Listener | None = Field(
@@ -192,6 +203,8 @@ class Simulation(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if not (self.gateways or self.owners or self.readers or self.bikes):
+            raise ValueError("expected gateways, or owners whom the city's are dealt to, or readers, or bikes")
         if self.start is not None and self.start_ago:
             raise ValueError("give start or start_ago, not both")
         if self.owners and self.gateways:
@@ -204,9 +217,13 @@ class Simulation(Strict):
         for reader in self.readers:
             if reader.read_point >= self.people.read_points:
                 raise ValueError(f"read point {reader.read_point}: expected 0 to {self.people.read_points - 1}")
+        return self
+
+    @model_validator(mode="after")
+    def _connected(self) -> Self:
         known = {gateway.prefix for gateway in self.gateways}
-        for recording in self.recordings:
-            if f"in/{recording.organisation}/{recording.gateway}" not in known:
-                missing = f"{recording.organisation}/{recording.gateway}"
-                raise ValueError(f"recording {recording.datastream}: no gateway {missing}")
+        for what, all_of in (("camera", self.cameras), ("recording", self.recordings)):
+            for one in all_of:
+                if f"in/{one.organisation}/{one.gateway}" not in known:
+                    raise ValueError(f"{what} {one.datastream}: no gateway {one.organisation}/{one.gateway}")
         return self
