@@ -15,6 +15,7 @@ import httpx
 from mitoyen import registration
 from simulators import simulation
 from simulators.city import OWNERS, City, Sensor
+from simulators.encoders.make import FormatName
 
 SEED = 7  # any would do; always the same, so that two people see the same city
 BACKFILL = "PT30M"  # enough for several windows of five minutes at once
@@ -22,8 +23,16 @@ REPLAY = 100  # five minutes between records become three seconds
 RECORDINGS = Path("../shared/samples/recordings")
 """Where recordings are looked for if nobody says where they are: beside the project."""
 
-OPEN = frozenset({"air-agency"})
-"""Owners who ask for no agreement: air and weather concern everyone and nobody in particular."""
+OPEN = frozenset({"air-agency", "bike-share", "transit"})
+"""Owners who ask for no agreement: air, weather, bicycles and buses concern everyone and nobody in particular."""
+SPOKEN: dict[str, FormatName] = {
+    "weather-1": "zigbee2mqtt",
+    "noise-1": "chirpstack",
+    "works-1": "zebra",
+    "bikes-1": "gbfs",
+    "buses-1": "gtfs-rt",
+}
+"""What the devices of some gateways speak: their own formats, where the others speak Mitoyen's."""
 TERMS: dict[str, Any] = {"licence": "CC-BY-4.0", "purposes": ["any"]}
 RAW: dict[str, Any] = {"name": "raw", "operators": []}
 MEAN: dict[str, Any] = {
@@ -95,7 +104,7 @@ class _Registrar:
             own = [sensor for sensor in city.sensors if sensor.owner == owner]
             key = await self._owner(owner, name, sorted({sensor.gateway for sensor in own}))
             for sensor in own:
-                await self._post(key, "datastreams", registration.datastream(sensor))
+                await self._post(key, "datastreams", registration.datastream(sensor, _spoken(sensor.gateway)))
             await self._offer_simulated(key, own, {**TERMS, "attribution": name})
 
     async def recorded(self, folder: Path, files: Iterable[_Recorded]) -> None:
@@ -130,9 +139,9 @@ class _Registrar:
     async def _owner(self, owner: str, name: str, gateways: list[str], sensors: list[str] | None = None) -> str:
         key = str((await self._post(self._operator_key, "organisations", {"id": owner, "name": name}))["key"])
         for gateway in gateways:
-            mqtt = (await self._post(key, "gateways", {"id": gateway}))["mqtt"]
-            login = registration.login(mqtt)
-            self.gateways.append({"organisation": owner, "id": gateway, "mqtt": login, "sensors": sensors})
+            made = {"id": gateway, "format": _spoken(gateway)}
+            login = registration.login((await self._post(key, "gateways", made))["mqtt"])
+            self.gateways.append({"organisation": owner, **made, "mqtt": login, "sensors": sensors})
         return key
 
     async def _offer_simulated(self, key: str, own: list[Sensor], terms: dict[str, Any]) -> None:
@@ -153,11 +162,18 @@ class _Registrar:
         return await registration.post(self._api, key, what, body)
 
 
+def _spoken(gateway: str) -> FormatName:
+    return SPOKEN.get(gateway, "json")
+
+
 async def open_city(api: httpx.AsyncClient, operator_key: str, recordings: Path, say: Callable[[str], None]) -> Opened:
     """Register the city, offer all of it, and let two applications agree. Raises Unavailable if a call fails."""
     city = City(SEED)
     registrar = _Registrar(api, operator_key)
-    say(f"Registering {len(city.sensors)} simulated sensors of {len(OWNERS)} owners.")
+    say(
+        f"Registering {len(city.sensors)} simulated sensors of {len(OWNERS)} owners: air, weather, noise, traffic, parking, tags,"
+        f" bicycles, buses, in {1 + len(SPOKEN)} formats."
+    )
     await registrar.city(city)
     recorded = [one for one in RECORDED if (recordings / one.file).exists()]
     if recorded:

@@ -114,6 +114,25 @@ def test_what_is_written_can_be_read_by_the_decoder_of_its_format(tmp_path: Path
     assert {json.loads(line)["device"].split("/")[0] for line in done.stdout.splitlines()} == {"city"}
 
 
+def test_a_city_that_is_dealt_to_owners_is_registered_once_and_read_by_anyone(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    (tmp_path / "operator.key").write_text(mitoyen.operator_key)
+    asked = {"broker": {"http": mitoyen.url, "operator_key_file": "operator.key"}, "owners": 3, "sensors": 46}
+    content = {"seed": SEED, "start_ago": "PT1H", "speed": 600, **asked}
+    for _ in range(2):  # the second time with the logins of the first
+        played = _simulate(tmp_path / "dealt.yaml", content, "--seconds", "4")
+        assert played["acknowledged"] == played["sent"] > 100
+    assert (tmp_path / "dealt.logins.json").stat().st_mode & 0o077 == 0
+    dealt = [one for one in mitoyen.call(None, "GET", "sandbox") if one["attribution"].startswith("owner-")]
+    measuring = [sensor for sensor in City(SEED).sensors if sensor.kind == "measurement"]
+    assert {one["datastream"] for one in dealt} == {sensor.id for sensor in measuring}
+    with mitoyen.client() as anyone:
+        for one in dealt:
+            mitoyen.await_that(
+                lambda one=one: bool(anyone.get(one["observations"]).json()),
+                f"{one['datastream']}: nothing was released",
+            )
+
+
 def test_the_example_that_is_printed_can_be_played_but_for_its_passwords(tmp_path: Path) -> None:
     printed = subprocess.run([MITOYEN, "simulate", "--example"], capture_output=True, text=True, timeout=30, check=True)
     (tmp_path / "city.yaml").write_text(printed.stdout)
