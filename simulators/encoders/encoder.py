@@ -93,6 +93,16 @@ def slug(sensor: Sensor) -> str:
     return sensor.observed_property.lower().replace(" ", "_").replace(".", "_")
 
 
+def array(payload: Callable[[Sensor, Report], bytes]) -> Callable[[Sensor, Sequence[Report]], bytes]:
+    """One report as it is, several in a JSON array."""
+
+    def several(sensor: Sensor, reports: Sequence[Report]) -> bytes:
+        said = [payload(sensor, report) for report in reports]
+        return said[0] if len(said) == 1 else b"[" + b",".join(said) + b"]"
+
+    return several
+
+
 @dataclass(frozen=True, slots=True)
 class OneByOne:
     """A format without memory in which each report is a message."""

@@ -6,10 +6,11 @@ https://www.etsi.org/deliver/etsi_gs/CIM/001_099/009/01.08.01_60/gs_CIM009v01080
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulators import chance
-from simulators.encoders.encoder import OneByOne, Report, compact, slug
+from simulators.encoders.encoder import Packed, Report, array, compact, slug
 
 if TYPE_CHECKING:
     from simulators.city import Sensor
@@ -25,6 +26,8 @@ _CODES = {
     "1": "C62",
 }
 """UCUM: the common code of UN/CEFACT's Recommendation 20. A level that is weighted, or vehicles an hour, has none."""
+_PACK = 25
+"""Events or entities in one message: a batch, a document's list, an array."""
 _CITY = "0614141"
 """The company prefix of the examples in GS1's standards."""
 _TYPES = {"air temperature": "gs1:Temperature", "relative humidity": "gs1:RelativeHumidity", "wind speed": "gs1:Speed"}
@@ -55,7 +58,18 @@ def _epcis_origin(sensor: Sensor) -> tuple[str, str]:
     return _asset(sensor), _epcis_type(sensor).removeprefix("gs1:")
 
 
-def _epcis(sensor: Sensor, report: Report) -> bytes:
+def _epcis(sensor: Sensor, reports: Sequence[Report]) -> bytes:
+    document = {
+        "@context": "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",
+        "type": "EPCISDocument",
+        "schemaVersion": "2.0",
+        "creationDate": reports[-1].time,
+        "epcisBody": {"eventList": [_object_event(sensor, report) for report in reports]},
+    }
+    return compact(document).encode()
+
+
+def _object_event(sensor: Sensor, report: Report) -> dict[str, Any]:
     event: dict[str, Any] = {
         "type": "ObjectEvent",
         "action": "OBSERVE",
@@ -63,17 +77,8 @@ def _epcis(sensor: Sensor, report: Report) -> bytes:
         "eventTimeZoneOffset": "+00:00",
     }
     if sensor.kind == "rfid":
-        event |= {"epcList": [report.said["epc"]], "readPoint": {"id": report.said["read_point"]}}
-    else:
-        event |= {"sensorElementList": [_element(sensor, report)]}
-    document = {
-        "@context": "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",
-        "type": "EPCISDocument",
-        "schemaVersion": "2.0",
-        "creationDate": report.time,
-        "epcisBody": {"eventList": [event]},
-    }
-    return compact(document).encode()
+        return event | {"epcList": [report.said["epc"]], "readPoint": {"id": report.said["read_point"]}}
+    return event | {"sensorElementList": [_element(sensor, report)]}
 
 
 def _element(sensor: Sensor, report: Report) -> dict[str, Any]:
@@ -121,10 +126,8 @@ def _ngsi(sensor: Sensor, report: Report) -> bytes:
     return compact(entity).encode()
 
 
-EPCIS = OneByOne(origin=_epcis_origin, topic=lambda _: "epcis", payload=_epcis, breaks=("truncated",))
-CLOUDEVENTS = OneByOne(
-    origin=lambda sensor: (f"/city/sensors/{sensor.id}", slug(sensor)),
-    topic=lambda _: "events",
-    payload=_cloudevent,
+EPCIS = Packed(_epcis_origin, lambda _: "epcis", _epcis, _PACK, breaks=("truncated",))
+CLOUDEVENTS = Packed(
+    lambda sensor: (f"/city/sensors/{sensor.id}", slug(sensor)), lambda _: "events", array(_cloudevent), _PACK
 )
-NGSI = OneByOne(origin=lambda sensor: (_entity(sensor), slug(sensor)), topic=lambda _: "entities", payload=_ngsi)
+NGSI = Packed(lambda sensor: (_entity(sensor), slug(sensor)), lambda _: "entities", array(_ngsi), _PACK)

@@ -9,12 +9,14 @@ import base64
 from typing import TYPE_CHECKING
 
 from simulators import chance
-from simulators.encoders.encoder import OneByOne, Report, compact
+from simulators.encoders.encoder import Packed, Report, array, compact
 from simulators.memory import of_uri
 
 if TYPE_CHECKING:
     from simulators.city import Sensor
 
+_PACK = 25
+"""Events in one message: readers that are behind send arrays of them."""
 TAG = "epc"
 """What a tag read is called where a property is named."""
 
@@ -53,5 +55,5 @@ def _zebra(sensor: Sensor, report: Report) -> bytes:
     return compact({"type": "SIMPLE", "timestamp": report.time.replace("Z", "+0000"), "data": data}).encode()
 
 
-IMPINJ = OneByOne(origin=lambda sensor: (sensor.id, TAG), topic=lambda _: "impinj", payload=_impinj)
-ZEBRA = OneByOne(origin=lambda sensor: (sensor.id, TAG), topic=lambda _: "zebra", payload=_zebra)
+IMPINJ = Packed(lambda sensor: (sensor.id, TAG), lambda _: "impinj", array(_impinj), _PACK)
+ZEBRA = Packed(lambda sensor: (sensor.id, TAG), lambda _: "zebra", array(_zebra), _PACK)

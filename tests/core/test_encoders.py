@@ -108,7 +108,8 @@ def test_firmware_that_speaks_in_another_unit_says_so_where_messages_name_units(
     feed = Feed("in/o/g", CITY, [sensor], [], position_ns=NOW - HOUR, encoder=make.make(name), faulty=faulty)
     decoder = formats.make(name, Custom())
     said = [decoder.understand(m.topic.removeprefix("in/o/g/"), m.payload, NOW) for m in feed.due(NOW, NOW)]
-    for report, (item,) in zip(reports(sensor, HOUR), (found.items for found in said), strict=False):
+    items = [item for found in said for item in found.items]
+    for report, item in zip(reports(sensor, HOUR), items, strict=False):
         assert isinstance(item, Reading)
         assert item.unit == "[degF]"
         assert units.convert(float(item.value), "[degF]", "Cel") == pytest.approx(report.value)
