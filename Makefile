@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 AUDIT_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check reference test test-all bench-revocation audit bench-sensorthings lock
+.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: check ## run the checks and the tests, on real servers
 
 test-all: check ## run the tests that take minutes as well
 	.venv/bin/pytest $(PYTEST_ARGS)
+
+bench: setup-test ## take every measurement that has a goal: half an hour, on a machine that does nothing else
+	.venv/bin/python -m bench $(BENCH_ARGS)
 
 bench-revocation: setup-test ## measure from the end of a licence to the last delivery under it: 200 each way, 20 minutes
 	.venv/bin/python -m bench.revocation $(BENCH_ARGS)
