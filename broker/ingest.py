@@ -57,7 +57,9 @@ class IngestSettings:
 
 
 class Ingest:
-    """The one reader of `in/#`. `on_batch` gets every batch that was journalled; `places` what to keep with it."""
+    """The one reader of `in/#`. `on_batch` gets every batch that was journalled; `places` what to keep with it;
+    `on_new_session` is called when Mosquitto had no session of ours and now has one.
+    """
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Ingest:
         formats: Formats,
         on_batch: Callable[[Batch], None],
         places: Callable[[], dict[str, int]],
+        on_new_session: Callable[[], None],
     ) -> None:
         self.routes: Routes = NOWHERE
         self._journal = journal
@@ -76,6 +79,7 @@ class Ingest:
         self._speaking: dict[tuple[str, str], tuple[Foreign, Format]] = {}
         self._on_batch = on_batch
         self._places = places
+        self._on_new_session = on_new_session
         self._connection: Connection | None = None
         self._subscribed = False
         self._entries: list[Entry] = []
@@ -109,6 +113,8 @@ class Ingest:
                     self._commit()  # what the session held may have come together with the answer to CONNECT
                     await self._connection.subscribe([topics.EVERY_INPUT])
                     self._subscribed = True
+                    if not self._connection.connected.result().session_present:
+                        self._on_new_session()
                     log.info("ingest_connected")
                     await self._connection.lost
                 log.warning("ingest_connection_lost")

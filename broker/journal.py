@@ -129,8 +129,7 @@ class Journal:
         if self.used_bytes() >= self._limit:
             raise JournalFull(f"the journal holds its limit of {self._limit} bytes")
         batch = Batch(self.last + 1, entries)
-        try:
-            self._db.execute("begin immediate")
+        with self._writing():
             self._db.execute("insert into batches values (?, ?)", (batch.seq, _encode(entries)))
             self._count(entries)
             self._place(places)
@@ -139,10 +138,6 @@ class Journal:
                     "insert or replace into untimed values (?, ?, ?, ?)", [(i, *u) for i, u in untimed.items()]
                 )
             self._see(sights or {})
-            self._db.execute("commit")
-        except sqlite3.OperationalError as error:
-            self._undo()
-            raise JournalFull(f"the journal can't be written: {error}") from error
         self.last = batch.seq
         return batch
 
@@ -156,16 +151,16 @@ class Journal:
         return found[0] if found else 0
 
     def keep_places(self, places: dict[str, int]) -> None:
-        """Write the readers' places now."""
-        self._db.execute("begin immediate")
-        self._place(places)
-        self._db.execute("commit")
+        """Write the readers' places now. Raises JournalFull."""
+        with self._writing():
+            self._place(places)
 
     def trim(self, upto: int, *, most: int = 1_000) -> None:
-        """Forget batches up to this number, a few at a time so that nobody waits for it."""
+        """Forget batches up to this number, a few at a time so that nobody waits for it. Raises JournalFull."""
         upto = min(upto, self._trimmed + most) if self._trimmed else upto
         if upto > self._trimmed:
-            self._db.execute("delete from batches where seq <= ?", (upto,))
+            with self._writing():
+                self._db.execute("delete from batches where seq <= ?", (upto,))
             self._trimmed = upto
 
     def used_bytes(self) -> int:
@@ -258,9 +253,17 @@ class Journal:
     def _place(self, places: dict[str, int]) -> None:
         self._db.executemany("insert or replace into places values (?, ?)", list(places.items()))
 
-    def _undo(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("rollback")
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._db.execute("begin immediate")
+            yield
+            self._db.execute("commit")
+        except sqlite3.OperationalError as error:
+            raise JournalFull(f"the journal can't be written: {error}") from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
 
 
 class JournalReader:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from broker import times
 from broker.access import NOTHING, Used, remaining
+from broker.errors import Unavailable
 from broker.model import Agreement, AgreementId
 from broker.registry.snapshot import Snapshot
 
@@ -119,17 +120,23 @@ class Meter:
         )
 
     def flush(self, now: int) -> None:
-        """Write down what was counted since the last time, in the hour that it began in."""
+        """Write down what was counted since the last time, in the hour that it began in. Raises Unavailable; then it goes on counting."""
         self._share()
-        began, self._began = self._began or now, now
-        if not self._new:
-            return
-        new, self._new = self._new, defaultdict(Hour)
+        began = self._began or now
         hour = began - began % times.HOUR
-        rows = [(*whose, hour, h.live_records, h.live_bytes, h.http_records, h.http_bytes) for whose, h in new.items()]
-        self._db.execute("begin immediate")
-        self._db.executemany(_ADD, rows)
-        self._db.execute("commit")
+        rows = [(*of, hour, h.live_records, h.live_bytes, h.http_records, h.http_bytes) for of, h in self._new.items()]
+        try:
+            if rows:
+                self._db.execute("begin immediate")
+                self._db.executemany(_ADD, rows)
+                self._db.execute("commit")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"what was delivered can't be written down: {error}") from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+        self._began = now
+        self._new.clear()
 
     def close(self, now: int) -> None:
         self.flush(now)

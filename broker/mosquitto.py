@@ -54,6 +54,7 @@ def write(folder: Path, settings: Settings, policy: Policy, accounts: Iterable[M
         "user": getpass.getuser(),
         "plugin": plugin(),
         "queue_bytes": settings.queue_mb << 20,
+        "in_flight_bytes": settings.queue_mb << 18,
     }
     path = folder / "mosquitto.conf"
     path.write_text(string.Template(configuration().read_text()).substitute(values))
@@ -127,6 +128,16 @@ def left_over(folder: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return pid if str(folder / "mosquitto.conf").encode() in command and state != "Z" else None
+
+
+def keep_sessions(folder: Path) -> None:
+    """Have Mosquitto write down now who is subscribed. Killed before it does so by itself, it would come back without our
+    session, and acknowledge and forget what is published until we subscribe again. Mosquitto's SIGUSR1.
+    """
+    pid = left_over(folder)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
 
 
 async def start(program: str, conf: Path, listeners: Iterable[Listener]) -> asyncio.subprocess.Process:

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from broker import control, secrets, signing, times
+from broker import control, mosquitto, secrets, signing, times
 from broker.authority import Authority
 from broker.bearers import Bearers
-from broker.errors import MitoyenError, Unavailable
+from broker.errors import JournalFull, MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
 from broker.journal import Batch, Journal, JournalReader
@@ -100,6 +100,7 @@ class _Broker:
             formats=formats,
             on_batch=self._journalled,
             places=lambda: {PLACE: self._outbound.place},
+            on_new_session=lambda: mosquitto.keep_sessions(home.mosquitto),
         )
         self._previews = Previews(
             lambda: open_raw(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings)),
@@ -306,9 +307,9 @@ class _Broker:
         known: frozenset[AgreementId] = frozenset()
         while True:
             await asyncio.sleep(QUOTA_S)
-            exhausted = self._meter.exhausted(time.time_ns())
-            if exhausted != known:
-                with suppress(Unavailable):  # it is tried again, and at the next connection anyway
+            with suppress(Unavailable):  # it is tried again, and at the next connection anyway
+                exhausted = self._meter.exhausted(time.time_ns())
+                if exhausted != known:
                     await self._authority.apply(self._latest, {})
                     known = exhausted
 
@@ -358,10 +359,13 @@ class _Broker:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            self._keep_places()
-            self._meter.flush(time.time_ns())
             self._kept = await asyncio.to_thread(place_of, self._home.keeper)
-            self._journal.trim(min(self._kept, self._outbound.place))
+            try:
+                self._journal.trim(min(self._kept, self._outbound.place))
+                self._keep_places()
+                self._meter.flush(time.time_ns())
+            except (JournalFull, Unavailable) as error:
+                log.error("not_written_down", reason=str(error))
             JOURNAL_BYTES.set(self._journal.used_bytes())
 
     def _keep_places(self) -> None:

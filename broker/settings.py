@@ -248,7 +248,7 @@ class Settings(PictureSettings):
     """Connections to each of the listeners but the plain one, which the broker itself needs: a flood there leaves this one free, and
     each costs Mosquitto some 10 KB and a file descriptor. Mosquitto 2.0 does not count WebSockets."""
     queue_mb: Annotated[int, Field(ge=1)] = 256
-    """What Mosquitto holds in memory for one client that does not fetch it."""
+    """What Mosquitto holds in memory for one client that does not fetch it, and a quarter more that is in flight."""
     camera_workers: Annotated[int, Field(ge=1, le=256)] | None = None
     """Processes that look at cameras' frames, one picture each at a time; left out: one a core. They step aside for everything else."""
     frame_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0

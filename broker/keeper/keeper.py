@@ -6,6 +6,7 @@ computed from the raw store, where each point is once. Every step may be done tw
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -115,7 +116,11 @@ class Keeper:
                 pause = RETRY_S[0]
                 if rested:
                     stop.wait(REST_S)
-            except (StoreUnavailable, Unavailable) as error:
+            except (
+                StoreUnavailable,
+                Unavailable,
+                sqlite3.OperationalError,
+            ) as error:  # the last of its own file: no room
                 STORE_FAILED.inc()
                 log.warning("keeper_waits", reason=str(error), pause_s=pause)
                 self.speak(trouble=str(error))

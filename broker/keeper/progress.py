@@ -156,9 +156,8 @@ class Progress:
 
     def keep_seen(self, seen: dict[str, Seen]) -> None:
         rows = [(stream, *astuple(one)) for stream, one in seen.items()]
-        self._db.execute("begin immediate")
-        self._db.executemany("insert or replace into seen values (?, ?, ?, ?, ?)", rows)
-        self._db.execute("commit")
+        with self._changing() as db:
+            db.executemany("insert or replace into seen values (?, ?, ?, ?, ?)", rows)
 
     def told(self) -> list[str]:
         """Topics that have a retained status."""
@@ -184,20 +183,15 @@ class Progress:
 
     def draw(self, window: Drawn, points: list[Point]) -> bool:
         """Pay for a window and keep what was drawn of it, both or neither, and on disk; False where a budget does not suffice."""
-        self._db.execute("begin immediate")
-        try:
+        with self._changing() as db:
             enough = all(
                 self.spent(source, *window.period) + window.amount <= window.budget for source in window.sources
             )
             if enough:
                 rows = [(source, window.start, window.stream, window.amount) for source in window.sources]
-                self._db.executemany("insert into spent values (?, ?, ?, ?)", rows)
+                db.executemany("insert into spent values (?, ?, ?, ?)", rows)
                 kept = (window.stream, window.start, msgspec.json.encode(points))
-                self._db.execute("insert into drawn values (?, ?, ?)", kept)
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
+                db.execute("insert into drawn values (?, ?, ?)", kept)
         return enough
 
     def spent(self, source: str, start: int, end: int) -> int:
@@ -224,10 +218,9 @@ class Progress:
 
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""
-        self._db.execute("begin immediate")
-        for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn", "tallies"):
-            self._db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
-        self._db.execute("commit")
+        with self._changing() as db:
+            for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn", "tallies"):
+                db.execute(f"delete from {table} where stream = ?", (stream,))  # noqa: S608 - the names above
 
     def close(self) -> None:
         self._db.close()

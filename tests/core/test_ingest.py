@@ -27,7 +27,14 @@ class Unprepared:
 def test_a_message_that_a_fault_of_ours_can_not_read_is_refused_and_logged_without_what_it_says(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", limit_bytes=64 << 20)
     formats = Formats({}, lambda *_: Unprepared(), lambda *_: None, str, lambda _: [])
-    ingest = Ingest(journal, IngestSettings(1, 0, 0), formats=formats, on_batch=lambda _: None, places=dict)
+    ingest = Ingest(
+        journal,
+        IngestSettings(1, 0, 0),
+        formats=formats,
+        on_batch=lambda _: None,
+        places=dict,
+        on_new_session=lambda: None,
+    )
     ingest.routes = Routes({}, foreign={("o", "g"): Foreign("senml", "UTC", {})})
     with capture_logs() as logged:
         entry = ingest._understand(Message(b"in/o/g/up", b"21.5 at home", 1, False, None, None), 1)
