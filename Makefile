@@ -2,6 +2,7 @@
 #
 #   make demo DEMO_ARGS='--seconds 20'     arguments for `mitoyen demo`
 #   make test PYTEST_ARGS='-k ledger -x'   arguments for pytest
+#   make faults FAULTS_ARGS='--short killed'   cases, and how long each takes
 #   make setup PYTHON=python3.13           what a new .venv is made with
 
 PYTHON ?= python3
@@ -9,9 +10,10 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 AUDIT_ARGS ?=
+FAULTS_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings lock
+.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -49,6 +51,9 @@ audit: setup-test ## attack every profile on a simulated city, and write the tab
 
 bench-sensorthings: setup-test ## measure /v1.1 with 10,000 datastreams and 10 million observations: 5 minutes
 	.venv/bin/python -m bench.sensorthings $(BENCH_ARGS)
+
+faults: setup-test ## break what can break while messages flow, and reconcile: 40 minutes; as root, for small disks
+	.venv/bin/python -m bench.faults $(FAULTS_ARGS)
 
 lock: setup-test ## pin the newest version of every Python package
 	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

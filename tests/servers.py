@@ -145,6 +145,13 @@ bind-address = "127.0.0.1:{rpc}"
     def command(self) -> list[str]:
         return ["influxd", "run", "-config", str(self.directory / "influxdb.conf")]
 
+    def kill(self) -> None:
+        """SIGKILL, as a power cut does; it can be started again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def create_admin(self, name: str, password: str) -> None:
         """The first user, whom a server with `auth` lets anyone create."""
         quoted = password.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
@@ -266,7 +273,7 @@ class Mitoyen(Server):
 
     def await_ready(self, *, other_than: int) -> None:
         """Wait until everything answers again, with another Mosquitto than this process."""
-        _await(lambda: self._runs("mosquitto", other_than) and self.ready(), "it does not answer again")
+        _await(lambda: self.runs_other("mosquitto", other_than) and self.ready(), "it does not answer again")
 
     def await_metric(self, name: str, holds: Callable[[float], bool]) -> None:
         """Wait until this holds of a metric that has no labels."""
@@ -288,7 +295,8 @@ class Mitoyen(Server):
             return False
         return True
 
-    def _runs(self, name: str, other_than: int) -> bool:
+    def runs_other(self, name: str, other_than: int) -> bool:
+        """Whether a part runs, as another process than this."""
         try:
             return self.part(name) != other_than
         except LookupError:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.faults.cases import CASES, Scale
 from broker import times
 from tests.owners import Owner, Reader, new_owner, new_reader
-from tests.publisher import CertainDevice, Device
+from tests.publisher import Device
 from tests.servers import Influxd, Mitoyen
 from tests.subscriber import Subscriber
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN = times.parse("2026-01-01T00:00:00Z")
-SEED = 20_260_101
+IN_SHORT = ("killed_on_sqlite", "mosquitto_killed")
+"""Cases that `make test` has time for; `make faults` is all of them, and longer."""
 
 
 def message(number: int, value: object = None) -> str:
@@ -42,50 +45,27 @@ def set_up(broker: Mitoyen) -> tuple[Owner, Reader, str]:
 
 @pytest.mark.timeout(600)  # supervised parts wait up to 5 s before they start when they die again and again
 @pytest.mark.parametrize(
-    ("messages", "kills"), [(6_000, 4), pytest.param(60_000, 20, marks=pytest.mark.long)], ids=["short", "long"]
+    "case", [name if name in IN_SHORT else pytest.param(name, marks=pytest.mark.long) for name in CASES]
 )
-@pytest.mark.parametrize("store", ["sqlite", "influx"])
-def test_what_has_a_receipt_is_stored_once_whatever_is_killed_at_random_points(
-    store: str, messages: int, kills: int, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    chance = random.Random(SEED)  # noqa: S311 - where to kill, the same each time
-    points = sorted(chance.sample(range(1, messages - 1_000), kills))
-    victims = ["mosquitto", "broker"] * (kills // 2)
-    chance.shuffle(victims)
-    fallen: list[str] = []
-
-    def kill_when_due(receipts: int) -> None:
-        if points and receipts >= points[0]:
-            points.pop(0)
-            fallen.append(broker.kill(victims.pop()))
-
-    if store == "influx":
-        store = f"influx:{request.getfixturevalue('influxd').url}"
-    with Mitoyen(tmp_path, store=store) as broker:
-        owner, reader, release = set_up(broker)
-        with CertainDevice(owner.mqtt) as device:
-            device.deliver("d", map(message, range(messages)), kill_when_due)
-        assert all(receipt == {"stored": 1} for receipt in device.receipts.values())
-        kept = Counter((one["time"], one["value"]) for one in reader.history(release))
-    assert sorted(fallen) == ["broker"] * (kills // 2) + ["mosquitto"] * (kills // 2)
-    assert kept == once_each(messages)
+def test_what_was_promised_is_kept_once_and_shown_as_agreed_whatever_fails(case: str, tmp_path: Path) -> None:
+    found = CASES[case](tmp_path, Scale.short())
+    assert found["holds"], json.dumps(found)
 
 
-@pytest.mark.long
-def test_what_mosquitto_acknowledged_is_stored_once_though_the_broker_dies_at_20_random_points(tmp_path: Path) -> None:
-    messages, kills = 50_000, 20
-    chance = random.Random(SEED)  # noqa: S311 - as above
-    points = sorted(chance.sample(range(1, messages - 1_000), kills))
+def test_what_mosquitto_acknowledges_before_the_broker_is_back_is_kept_though_both_died(tmp_path: Path) -> None:
+    messages = 100
     with Mitoyen(tmp_path) as broker:
         owner, reader, release = set_up(broker)
+        died = broker.part("mosquitto")
+        part = broker.part("broker")
+        os.kill(part, signal.SIGSTOP)  # so that it can't be first
+        broker.kill("mosquitto")
+        broker.await_that(lambda: broker.runs_other("mosquitto", died), "it does not run again")
         with Device(owner.mqtt) as device:
             device.publish("d", map(message, range(messages)))
-            for point in points:
-                device.await_answers(point, within_s=60)
-                broker.kill("broker")
-            device.await_answers(messages, within_s=120)
-        kept = Counter((one["time"], one["value"]) for one in reader.history(release))
-    assert kept == once_each(messages)
+            device.await_answers(messages)
+        os.kill(part, signal.SIGCONT)
+        assert Counter((one["time"], one["value"]) for one in reader.history(release)) == once_each(messages)
 
 
 def test_retained_values_and_states_are_there_again_after_mosquitto_died(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""The reconciliation after every case: what was answered against what is kept, shown and refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bench.faults.load import BEGIN, TAKEN, WAITING, Load, Publisher, is_wrong
+from bench.faults.world import DATASTREAMS, OFFERS, STEP, WINDOW_S, World
+from broker import times
+
+SETTLE_S = 180.0  # what waits in the journal after a minute without a store is kept well within this
+REFUSALS_SEEN = 1_000  # what the broker keeps of them
+RETRY_S = 0.2
+EXACT = 1e-6  # of a mean of 60 numbers
+
+Columns: TypeAlias = dict[str, NDArray[Any]]
+
+
+def reconciled(
+    world: World,
+    load: Load,
+    *,
+    within_s: float = 120.0,
+    may_lose: bool = False,
+    not_kept: AbstractSet[int] = frozenset(),
+) -> dict[str, Any]:
+    """Wait for the answers, then compare. `holds` of the outcome is the verdict.
+
+    `may_lose`: Mosquitto died or overflowed, so a plain publisher's messages may be missing; they are counted. `not_kept`: numbers
+    that a store refuses for good, which the broker's own sums must then have as refused.
+    """
+    answered = load.settle(within_s)
+    history = {offer: _history(world, offer) for offer in OFFERS}
+    refused = _refused(world)
+    found: dict[str, Any] = {"answered": answered}
+    for publisher in load.publishers:
+        found[publisher.datastream] = _kept(publisher, history["whole"][publisher.datastream], refused, not_kept)
+    found["released_wrong"] = sum(_wrong(*(of[name] for of in history.values())) for name in DATASTREAMS)
+    found["live"] = [ear.messages for ear in load.ears]
+    found["let_in"] = sum(len(ear.let_in) for ear in load.ears)
+    found["sums_hold"] = _sums_hold(world, not_kept)
+    found["holds"] = bool(
+        answered
+        and found["sums_hold"]
+        and not found["released_wrong"]
+        and not found["let_in"]
+        and all(
+            not (one["doubled"] or one["wrong"] or one["unexplained"])
+            and (not one["lost"] or (name == "plain" and may_lose))
+            for name, one in ((p.datastream, found[p.datastream]) for p in load.publishers)
+        )
+    )
+    return found
+
+
+def _kept(
+    publisher: Publisher, kept: Columns, refused: AbstractSet[tuple[str, int]], not_kept: AbstractSet[int]
+) -> dict[str, int]:
+    """Of one publisher: `lost`, promised and nowhere; `doubled`, kept more than once; `wrong`, kept otherwise than it was sent or
+    though it had to be refused; `unexplained`, refused without a reason that its owner can read.
+    """
+    answers = np.frombuffer(bytes(publisher.answers), np.uint8)
+    all_numbers = np.arange(publisher.sent)
+    to_refuse = is_wrong(all_numbers)
+    promised = all_numbers[(answers == TAKEN) & ~to_refuse]
+    missing = np.setdiff1d(promised, kept["number"])
+    told = {number for name, number in refused if name == publisher.datastream}
+    newest = set(all_numbers[to_refuse & (answers != WAITING)][-(REFUSALS_SEEN // 4) :].tolist())
+    return {
+        "sent": publisher.sent,
+        "promised": len(promised),
+        "refused": int(to_refuse.sum()),
+        "lost": len(set(missing.tolist()) - not_kept),
+        "doubled": len(kept["number"]) - len(np.unique(kept["number"])),
+        "wrong": int((kept["value"] != kept["number"]).sum() + is_wrong(kept["number"]).sum()),
+        "unexplained": len(newest - told) if publisher.certain else 0,
+    }
+
+
+def _wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
+    """Points of the other releases that do not follow from what is kept, and those that should be there and are not."""
+    wrong = len(np.setxor1d(whole["number"], tens["number"]))
+    wrong += int(((tens["value"] % STEP != 0) | (abs(tens["value"] - tens["number"]) > STEP / 2)).sum())
+    starts, of, counts = np.unique(whole["number"] // WINDOW_S * WINDOW_S, return_inverse=True, return_counts=True)
+    if not np.array_equal(starts, minutes["number"]):
+        return wrong + len(np.setxor1d(starts, minutes["number"])) + 1
+    means = np.bincount(of, weights=whole["value"]) / counts if len(starts) else np.array([])
+    return wrong + int(((minutes["count"] != counts) | (abs(minutes["mean"] - means) > EXACT)).sum())
+
+
+def _history(world: World, offer: str) -> dict[str, Columns]:
+    """All observations of an offer, by datastream, as soon as the broker says that they are complete."""
+    until = time.monotonic() + SETTLE_S
+    with world.broker.client(world.reader.key) as client:
+        while True:
+            answer = client.get(f"/api/v1/offers/{offer}/observations", params={"format": "arrow"}, timeout=300)
+            complete = answer.headers.get("Mitoyen-Complete", "no answer" if answer.is_success else answer.text[:200])
+            if answer.is_success and complete == "true":
+                break
+            if time.monotonic() > until:
+                raise TimeoutError(f"history is not complete after {SETTLE_S} s: {answer.status_code} {complete}")
+            time.sleep(RETRY_S)
+    return {name: _columns(pa.ipc.open_stream(answer.content).read_all(), name) for name in DATASTREAMS}
+
+
+def _columns(table: pa.Table, datastream: str) -> Columns:
+    """The numbers of a datastream's observations, by their times, and what else is known of each."""
+    own = table.filter(pc.equal(table["datastream"], datastream))
+    columns = {name: own[name].to_numpy() for name in ("value", "count", "mean") if name in own.column_names}
+    return columns | {"number": (own["time"].cast(pa.int64()).to_numpy() - BEGIN) // times.SECOND}
+
+
+def _refused(world: World) -> set[tuple[str, int]]:
+    """(datastream, number) of what its owner can read as refused, with a reason."""
+    told = world.broker.call(world.owner.key, "GET", "gateways/g/rejections", limit=str(REFUSALS_SEEN))
+    return {
+        (one["topic"].rpartition("/")[2], int(json.loads(one["payload"])["value"]))
+        for one in told
+        if "expected a number" in one["reason"]
+    }
+
+
+def _sums_hold(world: World, not_kept: AbstractSet[int]) -> bool:
+    """Whether the broker's own account closes, as soon as it says that all is settled."""
+    until = time.monotonic() + SETTLE_S
+    while not (said := world.broker.call(world.owner.key, "GET", "reconciliation"))["settled"]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(RETRY_S)
+    entered = said["accepted"] == said["stored"] + sum(said["refused"].values())
+    left = all(
+        one["released"] == one["delivered"] + sum(one["withheld"].values()) + one["waiting"] for one in said["releases"]
+    )
+    return bool(entered and left and said["refused"].get("store_rejected", 0) >= len(not_kept))
