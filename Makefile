@@ -13,7 +13,7 @@ AUDIT_ARGS ?=
 FAULTS_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults lock
+.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,12 @@ bench-sensorthings: setup-test ## measure /v1.1 with 10,000 datastreams and 10 m
 
 faults: setup-test ## break what can break while messages flow, and reconcile: 40 minutes; as root, for small disks
 	.venv/bin/python -m bench.faults $(FAULTS_ARGS)
+
+bench-portal: setup-test ## measure the portal with 20,000 datastreams on its map: first paint, and the answer to each interaction
+	.venv/bin/python -m bench.portal $(BENCH_ARGS)
+
+screenshots: setup-test ## take the pictures of docs/portal.md anew, of a simulated city
+	.venv/bin/python -m bench.screenshots
 
 lock: setup-test ## pin the newest version of every Python package
 	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -122,12 +122,19 @@ def _offer(one: Offer, known: _Known, refusals: int) -> OfferInUse:
         agreements=dict(Counter(_state(agreement, known.now) for agreement in on_it)),
         purposes=dict(Counter(a.purpose for a in on_it if _state(a, known.now) == "active")),
         refusals=refusals,
+        readers=_readers(on_it, known.now),
         published=_live(row for row in counted if row.agreement == ANYONE),
         live=_live(row for row in counted if row.agreement != ANYONE),
         http=_http(counted),
         charged=_sums(charged, "stated", "confirmed"),
         received=_sums(charged, "confirmed"),
     )
+
+
+def _readers(agreements: Iterable[Agreement], now: int) -> dict[str, str]:
+    """Who reads it, and for which purposes."""
+    purposes = _by((one for one in agreements if _state(one, now) == "active"), lambda one: one.application)
+    return {application: " ".join(sorted({one.purpose for one in of})) for application, of in sorted(purposes.items())}
 
 
 def _by(found: Iterable[T], name: Callable[[T], str]) -> dict[str, list[T]]:

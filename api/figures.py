@@ -147,6 +147,9 @@ class OfferInUse(BaseModel):
     agreements: dict[str, int] = Field(description="By state.")
     purposes: dict[str, int] = Field(description="Of agreements that are active.")
     refusals: int
+    readers: dict[str, str] = Field(
+        description="Applications with an agreement that is active, each with its purposes, separated by blanks."
+    )
     published: Amount = Field(description="Live, once each, whoever listened.")
     live: Amount = Field(description="To all agreements together: an upper bound.")
     http: Amount = Field(description="Also without an agreement, where access is open.")

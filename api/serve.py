@@ -169,6 +169,7 @@ def app(settings: Settings) -> FastAPI:
     made.state.transparency = None, 0, 0
     made.state.atlas = None, b""
     made.state.sessions = Sessions()
+    made.state.ground = settings.ground
     made.state.sensorthings = views
     made.state.elsewhere = others
     if settings.sensorthings_write:
@@ -180,6 +181,8 @@ def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """All calls, described; what they work with is put in its `state` by whoever serves it."""
     made = FastAPI(
         title="Mitoyen",
+        docs_url=None,  # the portal's own page needs nobody else's script
+        redoc_url=None,
         version=version("mitoyen"),
         summary="A city's sensors, opened: live and history, under licences that hold",
         generate_unique_id_function=lambda route: route.name,

@@ -202,6 +202,8 @@ class Settings(PictureSettings):
     lateness: Duration = "PT20S"
     """How long after a window's end its records are waited for: a gateway's retry, and well within the minute in which a
     window is to be released."""
+    ground: Path | None = None
+    """GeoJSON that the portal's map draws under the sensors (`docs/portal.md` says what it is made of); left out: the simulated city's."""
     silent_after: Duration = "PT10M"
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
     wrapping_key: Path | None = None

@@ -1,4 +1,4 @@
-"""Draws the ground under the map of the simulated city, `src/ground.geojson`: python portal/ground.py
+"""Draws the ground under the map of the simulated city, `public/ground.geojson`: python portal/ground.py
 
 A sketch of Lyon, where the simulated sensors stand: its two rivers and the names and places of its districts are real to some
 hundred metres, the streets are made up. It is the project's own drawing, so a map needs no tile server and no licence.
@@ -85,7 +85,7 @@ def main() -> None:
         *(_feature("name", Point(_metres(place)), name) for name, place in DISTRICTS.items()),
     ]
     document = {"type": "FeatureCollection", "features": features}
-    path = Path(__file__).parent / "src" / "ground.geojson"
+    path = Path(__file__).parent / "public" / "ground.geojson"
     path.write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 

@@ -171,9 +171,7 @@ ROWS = {
     "post /session": Row(EVERYONE, also=(422,)),  # a key, of which the example has none
     "delete /session": Row(EVERYONE),
     "get /openapi.json": Row(EVERYONE),
-    "get /docs": Row(EVERYONE),
-    "get /docs/oauth2-redirect": Row(EVERYONE),
-    "get /redoc": Row(EVERYONE),
+    "get /ground.geojson": Row(EVERYONE),
 }
 """By method and path, that below `/api/v1/` without it. After `?`: with this query parameter, too; `of open`: asked of an open offer."""
 

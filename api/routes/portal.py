@@ -6,6 +6,7 @@ import gzip
 import mimetypes
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,7 +18,7 @@ router = APIRouter()
 BUILT = files("api").joinpath("page")
 """Where `portal/` is built into."""
 PAGES = (
-    "sensors/{organisation}/{datastream}", "cameras", "transparency", "requests", "ledger", "residents", "sign-in", "join",
+    "sensors/{organisation}/{datastream}", "cameras", "transparency", "requests", "ledger", "residents", "docs", "sign-in", "join",
     "developer", "developer/{part:path}", "owner", "owner/{part:path}", "operator",
 )  # fmt: skip
 """The portal's addresses below `/`: as `portal/src/app.tsx` has them."""
@@ -56,6 +57,14 @@ for _path in PAGES:
     router.add_api_route(f"/{_path}", page, include_in_schema=False, name=f"page {_path}")
 
 
+@router.get("/ground.geojson", include_in_schema=False)
+def ground(request: Request) -> Response:
+    """What the map draws under the sensors: the operator's own, or the simulated city's."""
+    chosen: Path | None = request.app.state.ground
+    kept = _kept("ground.geojson") if chosen is None else _compressed(chosen)
+    return compressed(request, kept, {**SECURITY, "Cache-Control": "max-age=3600"}, TYPES[".geojson"])
+
+
 @router.get("/assets/{name}", include_in_schema=False)
 def asset(request: Request, name: str) -> Response:
     """One of the built files."""
@@ -75,3 +84,8 @@ def _names() -> frozenset[str]:
 @cache
 def _kept(path: str) -> bytes:
     return gzip.compress(BUILT.joinpath(path).read_bytes(), mtime=0)
+
+
+@cache
+def _compressed(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), mtime=0)

@@ -19,6 +19,7 @@ const PAGES: Readonly<Record<string, { title: () => string; load: () => Promise<
   developer: { title: () => t("For developers"), load: async () => (await import("./pages/developer")).DeveloperPage },
   owner: { title: () => t("For owners"), load: async () => (await import("./pages/owner")).OwnerPage },
   operator: { title: () => t("Operation"), load: async () => (await import("./pages/operator")).OperatorPage },
+  docs: { title: () => t("Reference"), load: async () => (await import("./pages/reference")).ReferencePage },
   "sign-in": { title: () => t("Sign in"), load: async () => (await import("./pages/signin")).SignInPage },
   join: { title: () => t("Join"), load: async () => (await import("./pages/signin")).JoinPage },
 };
@@ -118,7 +119,7 @@ function Mark(): JSX.Element {
 function Footer(): JSX.Element {
   return (
     <footer class="bottom">
-      <p>{t("Everything here is also an open interface:")} <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a>, <a href="/catalog.jsonld">DCAT-AP</a>, <a href="/v1.1">SensorThings</a>, <a href="/api/v1/ledger">{t("ledger")}</a>.</p>
+      <p>{t("Everything here is also an open interface:")} <Link href="/docs">{t("reference")}</Link>, <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a>, <a href="/catalog.jsonld">DCAT-AP</a>, <a href="/v1.1">SensorThings</a>, <a href="/api/v1/ledger">{t("ledger")}</a>.</p>
     </footer>
   );
 }

@@ -4,7 +4,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as MapLibre, StyleSpecification } from "maplibre-gl";
 import { isDark, onAppearance } from "./appearance";
-import ground from "./ground.geojson?url";
 import { t } from "./words";
 
 export type Spot = { place: [number, number]; colour: string; title: string; hollow?: boolean };
@@ -34,23 +33,25 @@ export function CityMap(properties: Properties): JSX.Element {
   useEffect(() => {
     let over = false;
     const stop = [() => {}];
-    draw(at.current!, now).then(
-      (made) => {
+    seen(at.current!)
+      .then(() => (over ? Promise.reject(new Error("nobody looks any more")) : draw(at.current!, now)))
+      .then((made) => {
         if (over) return made.remove();
         map.current = made;
         show(made, now.current);
         stop.push(onAppearance(() => made.setStyle(style(), { diff: true })));
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
+        if (over) return;
         console.warn("no map", error);
         setFailed(true);
-      },
-    );
+      });
     return () => {
       over = true;
       for (const end of stop) end();
-      map.current?.remove();
+      const gone = map.current;
       map.current = null;
+      setTimeout(() => gone?.remove()); // after the next page is there: to give up a drawing context takes a while
     };
   }, []);
   useEffect(() => {
@@ -59,6 +60,18 @@ export function CityMap(properties: Properties): JSX.Element {
 
   if (failed) return <p class="map-missing">{t("This browser can’t draw the map (it has no WebGL). The list has the same.")}</p>;
   return <div ref={at} class={`map ${properties.class ?? ""}`} role="region" aria-label={properties.label} />;
+}
+
+/** When it comes into view: a map below the fold need not delay what is above. */
+function seen(at: HTMLElement): Promise<void> {
+  return new Promise((resolve) => {
+    const watch = new IntersectionObserver((entries) => {
+      if (!entries.some((one) => one.isIntersecting)) return;
+      watch.disconnect();
+      resolve();
+    }, { rootMargin: "100px" });
+    watch.observe(at);
+  });
 }
 
 async function draw(at: HTMLElement, now: { current: Properties }): Promise<MapLibre> {
@@ -135,7 +148,7 @@ function style(): StyleSpecification {
   return {
     version: 8,
     sources: {
-      ground: { type: "geojson", data: new URL(ground, location.href).href, attribution: "" },
+      ground: { type: "geojson", data: new URL("/ground.geojson", location.href).href, attribution: "" },
       spots: { type: "geojson", data: collection([]), cluster: true, clusterRadius: 44, clusterMaxZoom: CLUSTER_BELOW - 1, buffer: 64 },
     },
     layers: [

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from api.routes.portal import BUILT, PAGES
+from api.serve import application
 
 if TYPE_CHECKING:
     from tests.servers import Mitoyen
@@ -74,3 +77,14 @@ def test_the_portal_knows_the_addresses_that_are_served() -> None:
 
 def test_the_lock_names_no_registry() -> None:
     assert "resolved" not in (PORTAL / "package-lock.json").read_text()
+
+
+async def test_the_map_draws_the_operators_own_ground_where_there_is_one(mitoyen: Mitoyen, tmp_path: Path) -> None:
+    own = tmp_path / "village.geojson"
+    own.write_text("{}")
+    served = application()
+    served.state.ground = own
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://portal") as client:
+        assert (await client.get("/ground.geojson")).text == "{}"
+    simulated = json.loads(mitoyen.text(None, "/ground.geojson"))
+    assert {one["properties"]["kind"] for one in simulated["features"]} >= {"water", "street", "district", "name"}

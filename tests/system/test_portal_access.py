@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OWNER = "for-everyone"
 PUBLIC = (
     "/", f"/?organisation={OWNER}&kind=measurement", f"/sensors/{OWNER}/handrail", f"/sensors/{OWNER}/secret", "/cameras", "/transparency", "/requests", "/ledger",
-    "/residents", "/developer", "/owner", "/sign-in", "/join", "/operator", "/sensors/nobody/nothing",
+    "/residents", "/docs", "/developer", "/owner", "/sign-in", "/join", "/operator", "/sensors/nobody/nothing",
 )  # fmt: skip
 BY_ORGANISATION = ("/owner", "/owner/gateways/new", "/owner/gateways/g", "/owner/offers/new", "/owner/offers/handrail-offer", "/developer", "/developer/accept/handrail-offer", "/developer/applications/rails")  # fmt: skip
 BY_OPERATOR = ("/operator",)

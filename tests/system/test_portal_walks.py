@@ -105,6 +105,7 @@ def _publish(page: Page, mitoyen: Mitoyen) -> str:
     expect(seen).to_have_count(2)
     for one in (seen.first, seen.last):
         expect(one).to_contain_text("1 observation")
+        one.locator(".map").scroll_into_view_if_needed()
         expect(one.locator(".map canvas")).to_be_visible()
         expect(one.locator(".chart canvas").first).to_be_visible()
     page.get_by_label("Name of this detail").fill("half degrees")

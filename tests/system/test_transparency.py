@@ -64,6 +64,7 @@ def test_anyone_reads_what_is_shared_used_refused_and_charged(mitoyen: Mitoyen, 
     mitoyen.await_that(in_use, "it does not show")
     shown = row(mitoyen, "offers", offer["id"], "offer")
     assert (shown["agreements"], shown["purposes"], shown["refusals"]) == ({"active": 1}, {"testing": 1}, 1)
+    assert shown["readers"] == {reader.id: "testing"}
     assert shown["published"] == shown["live"]
     assert shown["http"]["records"] in range(3, 3_000, 3), "it was asked until it was complete"
     assert shown["charged"] == [{"currency": "EUR", "amount": "4.00"}]

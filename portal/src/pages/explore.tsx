@@ -13,6 +13,8 @@ import { Link, navigate, setQuery, useAddress } from "../router";
 import { themeColour, themeName } from "../themes";
 import { locale, t, tn } from "../words";
 
+const LISTEN_AFTER_MS = 300; // of typing that pauses: not for each key a new stream
+const DRAW_AFTER_MS = 250; // likewise the map
 const A_PAGE = 40; // rows that are shown, and listened to, at first
 
 type City = { streams: Stream[]; names: ReadonlyMap<string, string> };
@@ -39,7 +41,7 @@ function Found({ city }: { city: City }): JSX.Element {
   const query = useAddress().searchParams;
   const wanted = useMemo(() => Object.fromEntries(Object.keys(NOTHING_WANTED).map((name) => [name, query.get(name) ?? ""])) as Wanted, [query.toString()]);
   const found = useMemo(() => matching(city.streams, wanted), [city, wanted]);
-  const drawn = useDeferredValue(found);
+  const drawn = useDeferredValue(found, DRAW_AFTER_MS);
   const spots = useMemo<Spot[]>(
     () => drawn.filter((one) => one.place).map((one) => ({ place: one.place!, colour: themeColour(one.theme), title: one.datastream, hollow: accessOf(one) === "closed" })),
     [drawn],
@@ -144,16 +146,16 @@ function List({ found, city }: { found: readonly Stream[]; city: City }): JSX.El
 
 /** The last values of what is listed and open to all, as they come; drawn at most once a frame. */
 function useLast(rows: readonly Stream[]): ReadonlyMap<string, Observation> {
-  const releases = rows.flatMap((one) => one.release ?? []);
+  const releases = useDeferredValue(rows.flatMap((one) => one.release ?? []).join(), LISTEN_AFTER_MS);
   const [last, set] = useState<ReadonlyMap<string, Observation>>(new Map());
   const waiting = useRef(new Map<string, Observation>());
   useEffect(
     () =>
-      listen(releases, (release, observation) => {
+      listen(releases ? releases.split(",") : [], (release, observation) => {
         if (!waiting.current.size) requestAnimationFrame(() => { const come = new Map(waiting.current); waiting.current.clear(); set((before) => new Map([...before, ...come])); });
         waiting.current.set(release, observation);
       }),
-    [releases.join()],
+    [releases],
   );
   return last;
 }

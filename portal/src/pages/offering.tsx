@@ -152,12 +152,13 @@ function Preview({ of, profile, terms }: { of: Datastream; profile: Profile; ter
 function Seen({ title, seen, of }: { title: string; seen: Previewed; of: Datastream }): JSX.Element {
   const data = useMemo<Series>(() => ({ times: seen.past.map((one) => Date.parse(one.time) / 1000), values: [seen.past.map(numeric)] }), [seen]);
   const place = seen.location?.coordinates;
+  const around = of.location?.coordinates ?? place; // both maps show the same part of the city, so that it is seen how far the place is off
   const spots = useMemo(() => (place ? [{ place: [place[0], place[1]] as [number, number], colour: themeColour(of.theme), title }] : []), [seen]);
   return (
     <section class="seen">
       <h3>{title} <span class="note">{tn(seen.past.length, "{n} observation", "{n} observations")}</span></h3>
       {!seen.permitted ? <p class="trouble">{seen.detail}</p> : seen.past.length ? <Chart data={data} names={[of.observed_property ?? of.id]} unit={unitName(of.unit)} height={170} label={title} /> : <Empty><p>{t("Nothing. Either nothing came in this time, or all of it is withheld.")}</p></Empty>}
-      {place ? <CityMap spots={spots} view={{ place: spots[0]!.place, zoom: 13 }} label={`${title}: ${t("Where it stands")}`} class="small" /> : <p class="note">{t("Its place is not told.")}</p>}
+      {place ? <CityMap spots={spots} view={{ place: [around![0], around![1]], zoom: 12 }} label={`${title}: ${t("Where it stands")}`} class="small" /> : <p class="note">{t("Its place is not told.")}</p>}
     </section>
   );
 }

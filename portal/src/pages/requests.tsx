@@ -32,13 +32,13 @@ export function RequestsPage(): JSX.Element {
         {({ wishes, disputes, names }) => (
           <>
             <section aria-labelledby="requests">
-              <h2 id="requests">{t("Requests")}</h2>
+              <div class="heading"><h2 id="requests">{t("Requests")}</h2><a href="/api/v1/requests?limit=10000" download="requests.json">JSON</a></div>
               {wishes.length ? wishes.map((one) => <Asked key={one.id} one={one} names={names} again={again} />) : (
                 <Empty><p>{t("Nobody has asked for anything yet.")}</p><p>{t("Find a closed sensor on the map; its page has a button to ask for it.")}</p><Link class="button second" href="/?access=closed">{t("Closed sensors")}</Link></Empty>
               )}
             </section>
             <section aria-labelledby="disputes">
-              <h2 id="disputes">{t("Disputes")}</h2>
+              <div class="heading"><h2 id="disputes">{t("Disputes")}</h2><a href="/api/v1/disputes?limit=10000" download="disputes.json">JSON</a></div>
               {disputes.length ? disputes.map((one) => <Disputed key={one.id} one={one} names={names} />) : (
                 <Empty><p>{t("There is no dispute. Whoever is refused, suspended or treated unlike others can open one with POST /api/v1/disputes, and the operator rules on it in public.")}</p></Empty>
               )}

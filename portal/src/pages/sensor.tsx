@@ -167,7 +167,7 @@ function licencePage(offer: Offer): string {
   return known[offer.licence.id] ?? (/^https?:/.test(offer.licence.uri) ? offer.licence.uri : "/api/v1/offers");
 }
 
-type Use = { offer: string; agreements: Record<string, number>; purposes: Record<string, number>; refusals: number };
+type Use = { offer: string; readers: Record<string, string> };
 
 function Readers({ offer }: { offer: Offer }): JSX.Element {
   const [use] = useLoading(async () => (await get<{ offers: Use[] }>("/api/v1/transparency")).offers.find((one) => one.offer === offer.id), [offer.id]);
@@ -176,13 +176,15 @@ function Readers({ offer }: { offer: Offer }): JSX.Element {
       <h4>{t("Who reads it, and what for")}</h4>
       <Shown of={use}>
         {(found) => {
-          const active = found?.agreements["active"] ?? 0;
-          const named = Object.entries(found?.purposes ?? {}).map(([purpose, n]) => `${purpose} (${n})`).join(", ");
+          const readers = Object.entries(found?.readers ?? {});
           return (
-            <p>
-              {offer.terms.access === "open" ? t("Anyone may, without saying why.") : active ? tn(active, "One application has agreed to these terms.", "{n} applications have agreed to these terms.") : t("Nobody yet.")}
-              {named && ` ${t("For: {purposes}.", { purposes: named })}`} <Link href={`/transparency?offer=${offer.id}`}>{t("All of it")}</Link>
-            </p>
+            <>
+              {readers.length > 0 && <ul class="plain">{readers.slice(0, 8).map(([application, purposes]) => <li key={application}><strong>{application}</strong> {t("for {purposes}", { purposes: purposes.split(" ").join(", ") })}</li>)}</ul>}
+              <p>
+                {offer.terms.access === "open" ? t("Anyone may, without saying why.") : !readers.length && t("Nobody yet.")}
+                {readers.length > 8 && ` ${tn(readers.length - 8, "{n} more.", "{n} more.")}`} <Link href={`/transparency?offer=${offer.id}`}>{t("All of it")}</Link>
+              </p>
+            </>
           );
         }}
       </Shown>

@@ -16,7 +16,7 @@ type Sharing = {
 };
 type InUse = {
   offer: string; organisation: string; access: string; licence: string; price: string | null; withdrawn: string | null; agreements: Record<string, number>;
-  purposes: Record<string, number>; refusals: number; published: Amount; live: Amount; http: Amount; charged: Money[]; received: Money[];
+  purposes: Record<string, number>; refusals: number; readers: Record<string, string>; published: Amount; live: Amount; http: Amount; charged: Money[]; received: Money[];
 };
 type Finding = { id: string; application: string; title: string; link: string; published: string };
 type Account = { time: string; live_is: string; organisations: Sharing[]; offers: InUse[]; findings: Finding[] };
@@ -64,7 +64,7 @@ function Account({ account, names, events }: Everything): JSX.Element {
                 <tr key={one.offer}>
                   <td><strong>{names.get(one.organisation) ?? one.organisation}</strong><br /><span class="note" title={one.offer}>{names.get(one.offer) ?? one.offer}</span>{one.withdrawn && <> <span class="badge badge-bad">{t("withdrawn")}</span></>}</td>
                   <td>{one.licence}<br /><span class="note">{one.access === "open" ? t("open to all") : t("by agreement")}</span></td>
-                  <td>{Object.entries(one.purposes).map(([purpose, n]) => `${purpose} (${n})`).join(", ") || "–"}</td>
+                  <td>{Object.entries(one.readers).slice(0, 6).map(([application, purposes]) => <div key={application}>{purposes.split(" ").join(", ")} <span class="note">{application}</span></div>)}{!Object.keys(one.readers).length && "–"}</td>
                   <td class="figure">{number(one.agreements["active"] ?? 0)}</td><td class="figure">{number(one.refusals)}</td>
                   <td class="figure" title={size(one.live.bytes)}>{number(one.live.records)}</td><td class="figure" title={size(one.http.bytes)}>{number(one.http.records)}</td>
                   <td>{one.price ?? (money(one.charged) || t("none"))}</td>
@@ -130,7 +130,7 @@ function Recent({ title, events, names, none }: { title: string; events: readonl
   const id = title.toLowerCase().replace(/\W+/g, "-");
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>{title}</h2>
+      <div class="heading"><h2 id={id}>{title}</h2><a href="/api/v1/ledger?format=ndjson" download="ledger.ndjson">NDJSON</a></div>
       {events.length ? (
         <>
           <ol class="record">
