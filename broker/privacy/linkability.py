@@ -23,7 +23,7 @@ class Linkability(NamedTuple):
 
 # make audit
 DAY = Linkability(0.383, 0.0002)
-HOUR = Linkability(0.014, 0.0006)
+HOUR = Linkability(0.215, 0.0006)
 TRIP = Linkability(0.071, 0.0005)
 # end
 CUT_M = 400
