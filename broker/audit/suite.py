@@ -171,7 +171,8 @@ def _on_windows(case: Case, ground: Ground, draw: Draw, rng: np.random.Generator
         found += _follows(known, told, window)
     found += _differences(case, ground, known, told, window)
     found += _averages(case, ground, draw)
-    found.append(_membership(case, ground, known, window, rng))
+    if len(known.time):
+        found.append(_membership(case, ground, known, window, rng))
     found += _places(case)
     found.append(_channels(case))
     return found
@@ -302,9 +303,8 @@ def _places(case: Case) -> list[Finding]:
     private = [d for d, _ in case.found if d.place is not None and d.location_h3 is not None]
     if not private:
         return []
-    told = [
-        place_of(source, case.offer.profile) for source in private
-    ]  # the same every time, so that it is its own mean
+    # the same every time, so that it is its own mean
+    told = [place_of(source, case.offer.profile) for source in private]
     near = [_metres(d.place, p) < NEAR_M for d, p in zip(private, told, strict=True)]
     cells = [cell_of(source, case.offer.profile) for source in private]
     chance = float(np.mean([math.pi * NEAR_M**2 / h3.cell_area(cell, unit="m^2") for cell in cells]))

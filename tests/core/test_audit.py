@@ -16,6 +16,7 @@ from broker.consent import NONE
 from broker.privacy import pseudonymise
 from broker.privacy.draw import laplace
 from simulators.people import Population
+from simulators.tags import ASSET_PREFIX
 
 
 @cache
@@ -68,6 +69,14 @@ def test_the_table_has_a_row_an_attack_and_a_column_a_profile() -> None:
     head, _, *rows = table(results()).splitlines()
     assert all(name in head for name in PROFILES)
     assert len(rows) == len({one.attack for found in results().values() for one in found})
+
+
+def test_where_only_things_of_the_city_are_seen_nobody_is_found() -> None:
+    city = Population(7, 60, read_points=20, visitors=2, things=10)
+    ((gates, points),) = reads(city, 1)
+    things = [(gates, [point for point in points if str(point.value).startswith(ASSET_PREFIX)])]
+    found = attack(case(RECOMMENDED[0], things, city), lambda *_: None, laplace, np.random.default_rng(1))
+    assert {one.success for one in found} == {None, 0.0, 0.5}  # of what nobody can tell apart half is guessed
 
 
 @pytest.mark.parametrize("name", [NAMED[0], BY_TRIP])
