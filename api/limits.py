@@ -22,6 +22,8 @@ BURST_S = 10
 """How many seconds' worth of calls may come at once."""
 MOST_CALLERS = 50_000
 """That are remembered: some 10 MB. Whoever was quiet longest is forgotten, and so begins with a full bucket."""
+ROUNDED = 1e-9
+"""Whoever waited as long as was said has enough, whatever was rounded on the way."""
 SITE_BITS = 64
 """Of an IPv6 address: below that, whoever has one address has them all (RFC 6177)."""
 
@@ -53,7 +55,7 @@ class Limit:
 
     def _enough(self, caller: str) -> float:
         left = self._left(caller)
-        if left < 1:
+        if left < 1 - ROUNDED:
             LIMITED.labels(self._name).inc()
             raise too_many(self._name, (1 - left) / self._rate)
         return left

@@ -65,6 +65,19 @@ def test_never_more_than_the_burst_and_the_rate_are_answered(pauses: list[float]
     assert answered <= burst + clock.now * rate + 1e-6
 
 
+@given(st.integers(1, 200), st.integers(1, 60))
+def test_who_waits_exactly_as_long_as_was_said_is_answered(burst: int, seconds: int) -> None:
+    clock = Clock()
+    limit = Limit("key", rate=1 / seconds, burst=burst, clock=clock)
+    for _ in range(burst):
+        limit.take("a")
+    for _ in range(20):
+        with pytest.raises(Problem) as refused:
+            limit.take("a")
+        clock.now += int(refused.value.headers["Retry-After"])
+        limit.take("a")
+
+
 def test_who_was_quiet_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_CALLERS", 2)
     limit = Limit("address", rate=1, burst=1, clock=Clock())
