@@ -112,7 +112,9 @@ class Journal:
         self._page = int(self._db.execute("pragma page_size").fetchone()[0])
         self._limit = limit_bytes
         last = self._db.execute("select max(seq) from batches").fetchone()[0]
-        behind = self._db.execute("select max(seq) from places").fetchone()[0]
+        behind = self._db.execute("select max(seq) from places where name <> 'messages'").fetchone()[
+            0
+        ]  # which counts others
         self.last = max(last or 0, behind or 0)
         """The number of the newest batch."""
         self._trimmed = 0

@@ -138,3 +138,11 @@ def test_a_batch_of_nothing_is_refused_and_not_written(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="at least one entry"):
             journal.append([], {"live": 1}, {})
         assert (journal.last, journal.place("live"), journal.read(0)) == (0, 0, [])
+
+
+def test_numbers_go_on_from_the_readers_places_alone_after_everything_was_trimmed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit_bytes=ROOM)
+    batch = journal.append([entry(1)], {"live": 1, "messages": 1_000}, {})
+    journal.trim(batch.seq)
+    journal.close()
+    assert Journal(tmp_path / "journal", limit_bytes=ROOM).last == batch.seq
