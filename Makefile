@@ -3,6 +3,7 @@
 #   make demo DEMO_ARGS='--seconds 20'     arguments for `mitoyen demo`
 #   make test PYTEST_ARGS='-k ledger -x'   arguments for pytest
 #   make faults FAULTS_ARGS='--short killed'   cases, and how long each takes
+#   make soak SOAK_ARGS='--minutes 5'       a shorter one
 #   make setup PYTHON=python3.13           what a new .venv is made with
 
 PYTHON ?= python3
@@ -11,9 +12,10 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 AUDIT_ARGS ?=
 FAULTS_ARGS ?=
+SOAK_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots lock
+.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots soak lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -60,6 +62,9 @@ bench-portal: setup-test ## measure the portal with 20,000 datastreams on its ma
 
 screenshots: setup-test ## take the pictures of docs/portal.md anew, of a simulated city
 	.venv/bin/python -m bench.screenshots
+
+soak: setup-test ## half of what the broker takes for half an hour: nothing lost, memory flat, no descriptor leaked
+	.venv/bin/python -m bench.soak $(SOAK_ARGS)
 
 lock: setup-test ## pin the newest version of every Python package
 	.venv/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -25,6 +25,7 @@ from broker.model import FormatName
 log = structlog.get_logger()
 
 CAUGHT_UP_S = 0.5  # how long history waits for what is on its way before it says that it is behind
+HELD_S = 3_600.0  # how long the journal is held for a backup: its largest file, an hour at 30 MB/s
 PATIENCE_S = 15.0  # the longest that the broker may take to answer: Mosquitto's own patience and a little more
 LONGEST_LINE = 8 << 20  # a thousand refusals of a kilobyte, with room
 
@@ -189,6 +190,12 @@ class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
 
+class HoldJournal(msgspec.Struct, tag="hold"):
+    """Trim nothing from the journal for HELD_S more: a backup is taken. Answered with the broker's process id, which tells whether it is
+    still the one that holds it.
+    """
+
+
 class Sign(msgspec.Struct, tag="sign"):
     """Sign the ledger as it is. Answered with the Checkpoint."""
 
@@ -200,7 +207,7 @@ class Ready(msgspec.Struct, tag="ready"):
 OwnersCall: TypeAlias = Gateways | Refusals | FramesSeen | Reconcile | Preview | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
-Call: TypeAlias = Changed | CaughtUp | Ready | Sign | OwnersCall | MeterCall | BearerCall
+Call: TypeAlias = Changed | CaughtUp | Ready | Sign | HoldJournal | OwnersCall | MeterCall | BearerCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

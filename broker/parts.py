@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -116,6 +117,8 @@ class _Broker:
         self._following = asyncio.Lock()
         self._signing = asyncio.Lock()
         self._kept = 0
+        self._held_until = 0.0
+        """Until when nothing is trimmed, for a backup (monotonic)."""
 
     async def run(self) -> None:
         logins = secrets.load(self._home.logins)
@@ -196,6 +199,9 @@ class _Broker:
                     return snapshot.revision
             case control.CaughtUp():
                 return await self._caught_up()
+            case control.HoldJournal():
+                self._held_until = time.monotonic() + control.HELD_S
+                return os.getpid()
             case control.Sign():
                 return await self._sign()
             case control.Ready():
@@ -361,7 +367,8 @@ class _Broker:
             await asyncio.sleep(TIDY_S)
             self._kept = await asyncio.to_thread(place_of, self._home.keeper)
             try:
-                self._journal.trim(min(self._kept, self._outbound.place))
+                if time.monotonic() > self._held_until:
+                    self._journal.trim(min(self._kept, self._outbound.place))
                 self._keep_places()
                 self._meter.flush(time.time_ns())
             except (JournalFull, Unavailable) as error:

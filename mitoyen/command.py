@@ -29,6 +29,7 @@ from broker.vision.redact import Order
 from gateways import formats, show
 from gateways.agent import configuration as gateway_configuration
 from mitoyen import audit as attacks
+from mitoyen import backup as backups
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
 from mitoyen import exports, redaction, simulation
@@ -285,6 +286,26 @@ def certificates(
         raise _failed(error) from error
     typer.echo("\n".join(str(path) for path in made))
     _say("For trials alone: whoever has this folder can pass for your server.")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="It is written anew.")], home: HomeOption) -> None:
+    """Copy a home into one file, also while the broker runs. Databases of PostgreSQL and InfluxDB are theirs to back up, after this."""
+    try:
+        names = backups.backup(Home(home), file)
+    except (MitoyenError, OSError) as error:
+        raise _failed(error) from error
+    _say(f"{file}: {', '.join(names)}")
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="What `mitoyen backup` wrote.")], home: HomeOption) -> None:
+    """Write what is in a backup to a home that does not exist yet."""
+    try:
+        names = backups.restore(file, Home(home))
+    except (MitoyenError, OSError) as error:
+        raise _failed(error) from error
+    _say(f"{home}: {', '.join(names)}")
 
 
 @ledger.command("verify")

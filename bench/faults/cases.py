@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.faults import disks, edges, kills, limits, links, nonsense, stores
+from bench.faults import backups, disks, edges, kills, limits, links, nonsense, stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Scale:
     kills_of_gateway: int = 20
     gateway_away_s: float = 600
     cut_s: float = 20
+    backed_up: int = 5_000
+    """Receipts before the backup, and after it."""
     malformed: int = 100_000
 
     @classmethod
@@ -45,6 +47,7 @@ class Scale:
             kills_of_gateway=5,
             gateway_away_s=2,
             cut_s=3,
+            backed_up=500,
             malformed=1_000,
         )
 
@@ -70,5 +73,6 @@ CASES: Mapping[str, Case] = {
     "outbox_full": lambda at, _: links.outbox_full(at),
     "network": lambda at, s: links.network(at, lasting_s=s.cut_s, rate=s.rate),
     "malformed": lambda at, s: nonsense.malformed(at, count=s.malformed, rate=s.rate),
+    "restored": lambda at, s: backups.restored(at, answers=s.backed_up, rate=s.rate),
     "overloaded": lambda at, s: limits.overloaded(at, lasting_s=s.overloaded_s, rate=s.rate),
 }

@@ -38,15 +38,15 @@ def reconciled(
     that a store refuses for good, which the broker's own sums must then have as refused.
     """
     answered = load.settle(within_s)
-    history = {offer: _history(world, offer) for offer in OFFERS}
+    history = {offer: history_of(world, offer) for offer in OFFERS}
     refused = _refused(world)
     found: dict[str, Any] = {"answered": answered}
     for publisher in load.publishers:
         found[publisher.datastream] = _kept(publisher, history["whole"][publisher.datastream], refused, not_kept)
-    found["released_wrong"] = sum(_wrong(*(of[name] for of in history.values())) for name in DATASTREAMS)
+    found["released_wrong"] = sum(wrong(*(of[name] for of in history.values())) for name in DATASTREAMS)
     found["live"] = [ear.messages for ear in load.ears]
     found["let_in"] = sum(len(ear.let_in) for ear in load.ears)
-    found["sums_hold"] = _sums_hold(world, not_kept)
+    found["sums_hold"] = sums_hold(world, not_kept)
     found["holds"] = bool(
         answered
         and found["sums_hold"]
@@ -85,7 +85,7 @@ def _kept(
     }
 
 
-def _wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
+def wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
     """Points of the other releases that do not follow from what is kept, and those that should be there and are not."""
     wrong = len(np.setxor1d(whole["number"], tens["number"]))
     wrong += int(((tens["value"] % STEP != 0) | (abs(tens["value"] - tens["number"]) > STEP / 2)).sum())
@@ -96,7 +96,7 @@ def _wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
     return wrong + int(((minutes["count"] != counts) | (abs(minutes["mean"] - means) > EXACT)).sum())
 
 
-def _history(world: World, offer: str) -> dict[str, Columns]:
+def history_of(world: World, offer: str) -> dict[str, Columns]:
     """All observations of an offer, by datastream, as soon as the broker says that they are complete."""
     until = time.monotonic() + SETTLE_S
     with world.broker.client(world.reader.key) as client:
@@ -128,7 +128,7 @@ def _refused(world: World) -> set[tuple[str, int]]:
     }
 
 
-def _sums_hold(world: World, not_kept: AbstractSet[int]) -> bool:
+def sums_hold(world: World, not_kept: AbstractSet[int]) -> bool:
     """Whether the broker's own account closes, as soon as it says that all is settled."""
     until = time.monotonic() + SETTLE_S
     while not (said := world.broker.call(world.owner.key, "GET", "reconciliation"))["settled"]:

@@ -1,0 +1,149 @@
+"""`mitoyen backup` and `mitoyen restore`: a home in one file, taken while the broker runs.
+
+A tar of copies, each consistent by itself (SQLite's own backup), in an order that makes them consistent together: first how far the
+keeper came, then the stores, which hold at least that, then the journal, which holds all that came after it and meanwhile is not
+trimmed, then the registry. Restored, the keeper does once more what lies between, and a point written twice is one point.
+
+What must not outlive its destruction is left out: the secrets of pseudonyms, and the key that seals them. What runs is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from broker import control, times
+from broker.errors import Malformed, Unavailable
+from broker.home import Home
+
+FORMAT = 1
+HEADING = "mitoyen-backup.json"
+IN_ORDER = ("keeper.sqlite", "raw.sqlite", "released.sqlite", "journal.sqlite")
+AFTERWARDS = ("meter.sqlite", "pictures.sqlite", "registry.sqlite")
+NEEDED = ("keeper.sqlite", "journal.sqlite", "logins.json")
+KEYS = ("operator.key", "logins.json", "ledger.key", "tags.key", "webhooks.key")
+_NAMES = {*IN_ORDER, *AFTERWARDS, *KEYS}
+PATIENCE_S = 60.0
+
+
+class _Heading(msgspec.Struct):
+    format: int
+    created: str
+
+
+def backup(home: Home, file: Path) -> list[str]:
+    """Write a home to a file that only its owner reads; returns the names of what is in it. Raises Unavailable, and OSError."""
+    if not home.keeper.exists():
+        raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {home.keeper.name}")
+    new = file.with_name(f"{file.name}.new")
+    new.touch(mode=0o600)
+    new.chmod(0o600)
+    with (
+        _untrimmed(home) as hold,
+        tempfile.TemporaryDirectory(dir=file.parent, prefix=".mitoyen-backup-") as folder,
+        tarfile.open(new, "w") as tar,
+    ):
+        _add(tar, HEADING, msgspec.json.encode(_Heading(FORMAT, times.text(time.time_ns()))))
+        for name in (*IN_ORDER, *AFTERWARDS):
+            if (home.root / name).exists():
+                hold()
+                _copy(home.root / name, Path(folder) / name)
+                tar.add(Path(folder) / name, name)
+                (Path(folder) / name).unlink()
+        for name in KEYS:
+            if (home.root / name).exists():
+                _add(tar, name, (home.root / name).read_bytes())
+        names = tar.getnames()
+    new.replace(file)
+    return names[1:]
+
+
+def restore(file: Path, home: Home) -> list[str]:
+    """Write what is in a backup to a home that does not exist yet; returns the names. Raises Malformed, and OSError."""
+    if home.root.exists() and any(home.root.iterdir()):
+        raise Malformed(f"{home.root} is not empty: restore into a new home")
+    try:
+        with tarfile.open(file) as tar:
+            _check(tar)
+            home.make()
+            names = [member.name for member in tar.getmembers() if member.name != HEADING]
+            for name in names:
+                _extract(tar, name, home.root / name)
+    except (tarfile.TarError, KeyError, msgspec.DecodeError) as error:
+        raise Malformed(f"{file} is no backup of Mitoyen: {error}") from error
+    return names
+
+
+@contextmanager
+def _untrimmed(home: Home) -> Iterator[Callable[[], None]]:
+    """Where a broker runs: what it is given is called to have it trim nothing from its journal for a while."""
+    home.make()
+    with (home.run / "up.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield _Hold(home)
+        else:
+            yield lambda: None  # none runs, nor is one started meanwhile
+
+
+class _Hold:
+    """Each call holds the journal for `control.HELD_S` more. Raises Unavailable where the broker does not answer, or is another one."""
+
+    def __init__(self, home: Home) -> None:
+        self._control = control.Control(home.socket)
+        self._who: bytes | None = None
+
+    def __call__(self) -> None:
+        who = bytes(self._control.call(control.HoldJournal()))
+        if self._who not in (None, who):
+            raise Unavailable("the broker was started again meanwhile, and may have trimmed its journal: try again")
+        self._who = who
+
+
+def _copy(source: Path, copy: Path) -> None:
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=PATIENCE_S)) as reading,
+        closing(sqlite3.connect(copy)) as writing,
+    ):
+        reading.backup(writing)  # all in one step: one moment of it
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _check(tar: tarfile.TarFile) -> None:
+    """Only what `backup` writes: no other name, no link, nothing that lies elsewhere. Raises Malformed, KeyError."""
+    read = tar.extractfile(HEADING)
+    heading = msgspec.json.decode(read.read() if read else b"", type=_Heading)
+    if heading.format != FORMAT:
+        raise Malformed(f"a backup of format {heading.format}: this Mitoyen reads {FORMAT}")
+    if strange := [one.name for one in tar.getmembers() if not one.isfile() or one.name not in (HEADING, *_NAMES)]:
+        raise Malformed(f"{', '.join(strange)[:200]}: not what a backup holds")
+    if missing := [name for name in NEEDED if name not in tar.getnames()]:
+        raise Malformed(f"{', '.join(missing)} is missing")
+
+
+def _extract(tar: tarfile.TarFile, name: str, to: Path) -> None:
+    read = tar.extractfile(name)
+    assert read is not None
+    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        shutil.copyfileobj(read, file)
+    if to.suffix == ".sqlite":
+        with closing(sqlite3.connect(to)) as db:
+            if (said := db.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
+                raise Malformed(f"{name} is damaged: {said}")
