@@ -46,6 +46,17 @@ class GatewayMade(BaseModel):
     mqtt: GatewayMqtt
 
 
+class OutboxShown(BaseModel):
+    """Records on the owner's machine: those that wait, and since the outbox was made those that never come, by reason."""
+
+    pending: int
+    dropped: int = Field(description="For want of room in the outbox.")
+    missed: int = Field(description="Faster than its disk, or pictures while there was no connection.")
+    unreadable: int = Field(description="Not as their format says.")
+    undated: int = Field(description="Retained before it listened, without a time.")
+    withheld: int = Field(description="By privacy at the edge.")
+
+
 class GatewayShown(BaseModel):
     id: str
     name: str
@@ -57,6 +68,7 @@ class GatewayShown(BaseModel):
     last_seen: str | None
     accepted: int
     rejected: int
+    outbox: OutboxShown | None = Field(description="What `mitoyen gateway` said of it last; null: this one has none.")
 
 
 class Rejection(BaseModel):

@@ -55,6 +55,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`online` or `offline` if the gateway spoke of itself, else empty."""
     elsewhere: int = 0
     """Records of a message that are in entries of their own: of several datastreams, or told as the events of their tags."""
+    outbox: str = ""
+    """What a gateway says of its outbox (`broker/presence.py`), as JSON; empty if nothing."""
     concluded: bool = False
     """Whether nothing was heard: the broker concludes it from silence."""
 

@@ -28,7 +28,7 @@ from broker.mqtt.codec import Message
 from broker.mqtt.connection import Account, Connection
 from broker.placing import place
 from broker.points import Point
-from broker.presence import word
+from broker.presence import outbox, word
 from broker.reading import Answer, Custom, Format, Formats
 from broker.routes import NOWHERE, Foreign, Routes
 from broker.sightings import Sightings
@@ -343,7 +343,7 @@ def _presence(message: Message, topic: str, arrived: int, respond: str) -> Entry
     """What a gateway says of itself."""
     said = word(message.payload)
     if said is not None and topics.source(topic) is not None:
-        return Entry(topic, arrived, [], [], b"", respond, message.correlation, said)
+        return Entry(topic, arrived, [], [], b"", respond, message.correlation, said, outbox=outbox(message.payload))
     kept = message.payload[: KEPT_PAYLOAD + 1]
     refused = Refusal(0, 'presence: expected online or offline, as text or as {"state": …}')
     return Entry(topic, arrived, [], [refused], kept, respond, message.correlation)

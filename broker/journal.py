@@ -34,7 +34,7 @@ _SCHEMA = """
 create table if not exists batches (seq integer primary key, body blob not null);
 create table if not exists places (name text primary key, seq integer not null) without rowid;
 create table if not exists gateways (
-    organisation text, gateway text, accepted integer not null, refused integer not null, last_seen integer, left integer,
+    organisation text, gateway text, accepted integer not null, refused integer not null, last_seen integer, left integer, outbox text,
     primary key (organisation, gateway)) without rowid;
 create table if not exists refusals (
     id integer primary key, organisation text not null, gateway text not null, time integer not null,
@@ -51,7 +51,7 @@ begin immediate;
 alter table gateways rename to gateways_before;
 """
 _SINCE_WILLS = """
-insert into gateways select *, null from gateways_before;
+insert into gateways select *, null, null from gateways_before;
 drop table gateways_before;
 commit;
 """
@@ -73,6 +73,7 @@ class _Totals:
     refused: int = 0
     last_seen: int | None = None
     left: int | None = None
+    outbox: str | None = None
 
 
 class RefusedMessage(NamedTuple):
@@ -109,6 +110,8 @@ class Journal:
         self._db.executescript(_SCHEMA)
         if "left" not in {row[1] for row in self._db.execute("pragma table_info(gateways)")}:
             self._db.executescript(_BEFORE_WILLS + _SCHEMA + _SINCE_WILLS)
+        if "outbox" not in {row[1] for row in self._db.execute("pragma table_info(gateways)")}:
+            self._db.execute("alter table gateways add column outbox text")
         self._page = int(self._db.execute("pragma page_size").fetchone()[0])
         self._limit = limit_bytes
         last = self._db.execute("select max(seq) from batches").fetchone()[0]
@@ -223,6 +226,7 @@ class Journal:
             total = totals.setdefault(whose[:2], _Totals())
             total.accepted += len(entry.points)
             total.refused += len(entry.refusals)
+            total.outbox = entry.outbox or total.outbox
             if entry.says == "offline":
                 total.left = entry.arrived
             elif not entry.concluded:
@@ -230,9 +234,9 @@ class Journal:
             if entry.refusals:
                 self._keep_refusals(whose[:2], entry)
         self._db.executemany(
-            "insert into gateways values (?, ?, ?, ?, ?, ?) on conflict do update set accepted = accepted + excluded.accepted,"
+            "insert into gateways values (?, ?, ?, ?, ?, ?, ?) on conflict do update set accepted = accepted + excluded.accepted,"
             " refused = refused + excluded.refused, last_seen = coalesce(excluded.last_seen, last_seen),"
-            " left = coalesce(excluded.left, left)",
+            " left = coalesce(excluded.left, left), outbox = coalesce(excluded.outbox, outbox)",
             [(*whose, *astuple(total)) for whose, total in totals.items()],
         )
 
@@ -304,7 +308,7 @@ def _spelt(seen: Seen) -> str:
 
 
 def _presences(db: sqlite3.Connection) -> list[Presence]:
-    rows = db.execute("select organisation, gateway, accepted, refused, last_seen, left from gateways")
+    rows = db.execute("select organisation, gateway, accepted, refused, last_seen, left, outbox from gateways")
     return [Presence(*row) for row in rows]
 
 

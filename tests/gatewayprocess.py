@@ -49,9 +49,9 @@ class GatewayProcess:
         """As the machine's own stop does; returns what it says at the end."""
         return self._end(signal.SIGTERM)
 
-    def ended(self) -> dict[str, int]:
+    def ended(self, within_s: float = ENDS_S) -> dict[str, int]:
         """Wait until it ends by itself; returns what it says."""
-        return self._end(None)
+        return self._end(None, within_s)
 
     def log(self) -> str:
         return (self._folder / "log").read_text()
@@ -63,6 +63,11 @@ class GatewayProcess:
     def await_answer(self, url: str) -> None:
         """Wait until it listens there."""
         self._await(lambda: _answers(url), url)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def resident_mb(self) -> float:
         """Memory that it has now."""
@@ -76,12 +81,12 @@ class GatewayProcess:
             assert time.monotonic() < until, f"{what}: {self.log()}"
             time.sleep(0.02)
 
-    def _end(self, sign: signal.Signals | None) -> dict[str, int]:
+    def _end(self, sign: signal.Signals | None, within_s: float = ENDS_S) -> dict[str, int]:
         assert self._process is not None
         process, self._process = self._process, None
         if sign is not None:
             process.send_signal(sign)
-        printed, _ = process.communicate(timeout=ENDS_S)
+        printed, _ = process.communicate(timeout=within_s)
         assert sign is signal.SIGKILL or process.returncode == 0, self.log()
         said: dict[str, int] = json.loads(printed) if printed else {}
         return said

@@ -163,6 +163,7 @@ def _shown(with_: Services, gateway: Gateway, heard: dict[str, Presence]) -> har
         last_seen=times.text(known.last_seen) if known.last_seen is not None else None,
         accepted=known.accepted,
         rejected=known.refused,
+        outbox=hardware.OutboxShown.model_validate_json(known.outbox) if known.outbox else None,
     )
 
 

@@ -8,24 +8,30 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import partial
 
 import structlog
 
 from broker import times
 from broker.privacy.keys import PseudonymKeys
-from broker.smoothing import Smoothing
+from broker.privacy.profile import Aggregate, Blur, Pseudonymise
 from gateways.agent import configuration as conf
+from gateways.agent.covering import Covering
 from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link, Login
 from gateways.agent.outbox import Outbox
 from gateways.agent.sources.make import make
 from gateways.agent.sources.source import Source
-from gateways.agent.taking import Taking
-from gateways.agent.there import there
+from gateways.agent.stage import Stage
+from gateways.agent.taking import Cover, Taking
+from gateways.agent.there import There
 from gateways.agent.understanding import Understanding
+from gateways.agent.windows import Windows
 
 log = structlog.get_logger()
+
+CONCLUDE_S = 1.0  # how often it is looked which tags are gone, and which windows are over
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Summary:
     missed: int = 0
     """Messages that came faster than the disk takes them, from a source that holds nothing."""
     withheld: int = 0
-    """By privacy at the edge: too late to be given a name."""
+    """By privacy at the edge: too late, too few, or a picture that could not be covered."""
     smoothed: int = 0
     """Tag reads that are told by the events of their tags."""
     pending: int = 0
@@ -77,39 +83,58 @@ async def _work(configuration: conf.Configuration, login: Login, outbox: Outbox,
     made = [(source, make(source, login)) for source in configuration.sources]
     beside = configuration.outbox.path.with_name
     keys = PseudonymKeys(beside("pseudonyms.sealed"), beside("pseudonyms.key"))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group, Covering(configuration.vision()) as covering:
         sending = group.create_task(link.run(), name="link")
         async with asyncio.TaskGroup() as sources:
             for source, adapter in made:
-                format_ = source.reader() if isinstance(source, conf.InFormat) else None
-                edge = Edge(source.name, source.edge, keys) if source.edge is not None else None
-                understanding = Understanding(format_)
                 places = outbox.places(source.name)
-                smoothing = (
-                    Smoothing(times.parse_duration(source.smooth), there(source.name, places, time.time_ns()))
-                    if source.smooth
-                    else None
-                )
+                stages = _stages(source, places, keys)
                 taking = Taking(
                     source.name,
-                    understanding,
+                    Understanding(source.reader() if isinstance(source, conf.InFormat) else None),
                     intake,
                     link,
                     datastream=source.datastream,
-                    edge=edge,
-                    smoothing=smoothing,
+                    stages=stages,
+                    cover=_cover(source, covering),
                 )
-                sources.create_task(
-                    _hear(adapter, taking, places, concluding=smoothing is not None), name=f"source {source.name}"
-                )
+                hearing = _hear(source.name, adapter, taking, places, concluding=bool(stages))
+                sources.create_task(hearing, name=f"source {source.name}")
         await link.emptied()
         sending.cancel()
 
 
-async def _hear(adapter: Source, taking: Taking, places: Mapping[str, str], *, concluding: bool) -> None:
-    """Run a source, and tell what its silence says, until it has ended."""
+def _stages(source: conf.AnySource, places: Mapping[str, str], keys: PseudonymKeys) -> list[Stage]:
+    """What is done to a source's records, in this order: events are made of reads under their own names."""
+    stages: list[Stage] = []
+    if source.smooth is not None:
+        stages.append(There(source.name, times.parse_duration(source.smooth), places, time.time_ns()))
+    match source.edge:
+        case Pseudonymise():
+            stages.append(Edge(source.name, source.edge, keys))
+        case Aggregate():
+            stages.append(Windows(source.name, source.edge, places))
+    return stages
+
+
+def _cover(source: conf.AnySource, covering: Covering) -> Cover | None:
+    if not isinstance(source.edge, Blur):
+        return None
+    return partial(covering.covered, source.name, source.edge)
+
+
+async def _hear(name: str, adapter: Source, taking: Taking, places: Mapping[str, str], *, concluding: bool) -> None:
+    """Run a source until it has ended, and tell what its silence says."""
     async with asyncio.TaskGroup() as group:
-        beside = [group.create_task(taking.conclude(), name="conclude")] if concluding else []
+        beside = [group.create_task(_conclude(taking), name="conclude")] if concluding else []
         await adapter.run(taking, places)
         for task in beside:
             task.cancel()
+    await taking.conclude(ended=True)
+    log.info("source_ended", source=name)
+
+
+async def _conclude(taking: Taking) -> None:
+    while True:
+        await asyncio.sleep(CONCLUDE_S)
+        await taking.conclude()

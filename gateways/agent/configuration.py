@@ -27,9 +27,10 @@ from pydantic import (
 from broker import times
 from broker.errors import Malformed
 from broker.model import FormatName
-from broker.privacy.profile import Pseudonymise
+from broker.privacy.profile import Aggregate, Blur, Pseudonymise
 from broker.reading import Custom, Format
-from broker.settings import Address, Duration
+from broker.settings import Address, Duration, PictureSettings
+from broker.vision.wire import Setup
 from gateways import formats
 from gateways.agent.link import Login
 
@@ -48,9 +49,16 @@ def _web_url(value: str) -> str:
     return value
 
 
+def _camera_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https", "rtsp", "rtsps") or not urlsplit(value).hostname:
+        raise ValueError("expected http://…, https://…, rtsp://… or rtsps://…")
+    return value
+
+
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]
 Url = Annotated[str, AfterValidator(_mqtt_url)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
+CameraUrl = Annotated[str, AfterValidator(_camera_url)]
 Port = Annotated[int, Field(ge=0, lt=65_536)]
 
 
@@ -91,8 +99,9 @@ class SourceOf(Strict):
     """What all sources have."""
 
     name: Id
-    edge: Pseudonymise | None = Field(
-        None, description="what is done before anything leaves: {op: pseudonymise, rotate: P1D}"
+    edge: Annotated[Pseudonymise | Aggregate, Field(discriminator="op")] | None = Field(
+        None,
+        description="what is done before anything leaves: {op: pseudonymise, rotate: P1D} or {op: aggregate, window: PT15M, statistics: [mean]}",
     )
     smooth: Duration | None = Field(
         None,
@@ -101,13 +110,23 @@ class SourceOf(Strict):
 
     @field_validator("edge")
     @classmethod
-    def _rotation(cls, value: Pseudonymise | None) -> Pseudonymise | None:
+    def _edge(cls, value: Pseudonymise | Aggregate | None) -> Pseudonymise | Aggregate | None:
         if value is not None:
             try:
-                times.parse_duration(value.rotate)
+                times.parse_duration(value.rotate if isinstance(value, Pseudonymise) else value.window)
             except Malformed as error:
                 raise ValueError(str(error)) from error
+        if isinstance(value, Aggregate) and (value.by == "cell" or not value.statistics):
+            raise ValueError("aggregate: expected statistics, by datastream or read_point")
         return value
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        edge = self.edge
+        named = getattr(self, "datastream", None)
+        if isinstance(edge, Aggregate) and named and (len(edge.statistics) > 1 or edge.by != "datastream"):
+            raise ValueError("a datastream takes one statistic, by datastream: leave it out for several")
+        return self
 
 
 class InFormat(SourceOf):
@@ -208,14 +227,19 @@ class LlrpSource(SourceOf):
     def _smooth(self) -> Self:
         if self.smooth and self.every and times.parse_duration(self.smooth) < 2 * times.parse_duration(self.every):
             raise ValueError("smooth: expected twice `every` at least, else who stays is told gone")
+        if isinstance(self.edge, Aggregate) and self.edge.statistics != ("count",):
+            raise ValueError("tags are counted: expected statistics: [count]")
         return self
 
 
-class CameraSource(SourceOf):
-    """A camera that shows its picture over HTTP: one JPEG, or MJPEG without end."""
+class CameraSource(Strict):
+    """A camera that shows its picture over HTTP, one JPEG or MJPEG without end, or over RTSP."""
 
+    name: Id
     kind: Literal["camera"]
-    url: WebUrl
+    url: CameraUrl
+    edge: Blur | None = Field(None, description="covers pictures before they leave: {op: blur}, as an offer's profile")
+    smooth: None = None
     every: Duration = "PT1S"
     datastream: Id
     username: str | None = None
@@ -231,6 +255,17 @@ class Configuration(Strict):
     broker: Broker
     outbox: Outbox
     sources: Annotated[tuple[Annotated[AnySource, Field(discriminator="kind")], ...], Field(min_length=1)]
+    models: Path | None = Field(
+        None, description="the folder of the networks that find faces and plates; left out: the broker's own"
+    )
+
+    _paths = field_validator("models")(_from_folder)
+
+    def vision(self) -> Setup:
+        """What a worker begins with that covers pictures here."""
+        settings = PictureSettings()
+        bounds = settings.picture_limits
+        return Setup(str(self.models or settings.models_folder), settings.all_levels, bounds.bytes, bounds.pixels)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,11 +4,12 @@ pseudonymise: no EPC leaves. The broker gets `urn:epc:raw:128.x…`, a name that
 (`broker/privacy/pseudonymise.py`); the keys never leave this machine. Consent and declared assets are by EPC, so tags that were named here can only be
 counted in what is offered. A window across the change of names counts a tag twice: choose a rotation that is a multiple of the offers' windows.
 
-What else is to be done before anything leaves has its place here: a picture passes `Taking.frame`, an item `Edge.passed`.
+What else is done before anything leaves: `windows.py` sums records up, `covering.py` covers pictures.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -31,15 +32,28 @@ class Edge:
         self._source, self._operator, self._keys = source, operator, keys
         self._closed = 0
         """Epochs below have no keys any more."""
+        self._withheld = 0
 
     def passed(self, items: Sequence[Item], now: int) -> list[Item]:
-        """What goes on, in order; `now` in ns. A read whose name can't be told any more does not."""
+        """What goes on, in order. A read whose name can't be told any more does not."""
         closed = pseudonymise.epoch_of(now - LATE, self._operator.rotate_ns)
         if closed > self._closed:
             self._keys.destroy(self._source, closed)
             self._closed = closed
-        passed = [self._named(item) if isinstance(item, TagRead) else item for item in items]
-        return [item for item in passed if item is not None]
+        named = [self._named(item) if isinstance(item, TagRead) else item for item in items]
+        passed = [item for item in named if item is not None]
+        self._withheld += len(items) - len(passed)
+        return passed
+
+    def due(self, now: int, *, ended: bool) -> list[Item]:  # noqa: ARG002 - nothing waits here
+        return []
+
+    def places(self) -> dict[str, str]:
+        return {}
+
+    def counts(self) -> Counter[str]:
+        withheld, self._withheld = self._withheld, 0
+        return Counter(withheld=withheld)
 
     def _named(self, read: TagRead) -> TagRead | None:
         assert read.time is not None

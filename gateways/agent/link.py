@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker.errors import Unavailable
+from broker.presence import Outbox as Told
 from gateways.agent.intake import Intake
 from gateways.agent.outbox import Outbox
 from gateways.agent.parcel import Message
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 IN_FLIGHT = 16  # messages without a receipt: 16,000 records at most, and 4 MB
 ANSWER_S = 10.0  # a receipt takes milliseconds, or some seconds of a broker that restarts
 KEPT_REASONS = 1_000
+TELL_S = 5.0  # how often it is looked whether the owner is to be told of a loss
 GOODBYE_S = 2.0  # whoever stops it should not wait for a broker that is away
 
 
@@ -130,12 +132,13 @@ class Link:
 
     async def _serve(self, client: aiomqtt.Client) -> None:
         await client.subscribe(self._login.receipts, qos=1)
-        await client.publish(f"{self._login.prefix}~", b"online", qos=1)
+        await self._say_there(client)
         try:
             self._client = client
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(client), name="receipts")
                 group.create_task(self._send(client), name="outbox")
+                group.create_task(self._tell(client), name="tell")
         except asyncio.CancelledError:
             with contextlib.suppress(aiomqtt.MqttError):  # then its last will says it
                 await client.publish(f"{self._login.prefix}~", b"offline", qos=1, timeout=GOODBYE_S)
@@ -144,6 +147,22 @@ class Link:
             self._client = None
             self._waiting.clear()  # it is all sent again: their receipts go to a session that is no more
             self._intake.sent = 0
+
+    async def _tell(self, client: aiomqtt.Client) -> None:
+        """Say it again when something more was lost: the owner is to know it where the data is."""
+        told = self._lost()
+        while True:
+            await asyncio.sleep(TELL_S)
+            if (lost := self._lost()) != told:
+                told = lost
+                await self._say_there(client)
+
+    def _lost(self) -> dict[str, int]:
+        return {name: self._outbox.counts.get(name, 0) for name in Told.__struct_fields__ if name != "pending"}
+
+    async def _say_there(self, client: aiomqtt.Client) -> None:
+        said = {"state": "online", "outbox": {"pending": self._outbox.pending, **self._lost()}}
+        await client.publish(f"{self._login.prefix}~", msgspec.json.encode(said), qos=1)
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:

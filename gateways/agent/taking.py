@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import structlog
 
 from broker.reading import About, Answer, TagRead, Understood
-from broker.smoothing import Smoothing
 from gateways import relayed
-from gateways.agent.edge import Edge
 from gateways.agent.intake import Intake
 from gateways.agent.link import Link
 from gateways.agent.parcel import parcels
 from gateways.agent.sources.source import Heard
-from gateways.agent.there import places_of
+from gateways.agent.stage import Stage
 from gateways.agent.understanding import Item, Read, Understanding, own_record, relayed_records
 
 log = structlog.get_logger()
 
-CONCLUDE_S = 1.0  # how often it is looked which tags are gone
+Cover: TypeAlias = Callable[[bytes], Awaitable[bytes | None]]
 
 
 class Taking:
-    """`datastream`: the one that all of it is of; None where the broker is to find out by device and property."""
+    """`datastream`: the one that all of it is of; None where the broker is to find out by device and property. `stages`: what is done to
+    records before they leave; `cover`: to pictures, None of one that may not leave.
+    """
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Taking:
         link: Link,
         *,
         datastream: str | None,
-        edge: Edge | None = None,
-        smoothing: Smoothing | None = None,
+        stages: Sequence[Stage] = (),
+        cover: Cover | None = None,
     ) -> None:
-        self._name, self._understanding, self._datastream, self._edge = name, understanding, datastream, edge
-        self._smoothing = smoothing
+        self._name, self._understanding, self._datastream = name, understanding, datastream
+        self._stages, self._cover = stages, cover
         self._intake, self._link = intake, link
 
     async def messages(
@@ -57,45 +57,39 @@ class Taking:
     async def reads(self, tags: Sequence[TagRead], about: Sequence[About] = ()) -> None:
         await self._keep([self._understanding.understood(Understood(tags, about), time.time_ns())], {}, 0)
 
-    async def conclude(self) -> None:
-        """Tell which tags are gone, until cancelled."""
-        assert self._smoothing is not None
-        while True:
-            await asyncio.sleep(CONCLUDE_S)
-            if gone := self._smoothing.left(time.time_ns()):
-                await self._keep([Read([*gone], [])], {}, 0)
-
     async def frame(self, jpeg: bytes) -> None:
         assert self._datastream is not None
-        if not await self._link.frame(self._datastream, jpeg):
+        shown = jpeg if self._cover is None else await self._cover(jpeg)
+        if shown is None:
+            await self._intake.keep([], counts={"withheld": 1})
+        elif not await self._link.frame(self._datastream, shown):
             await self._intake.keep([], counts={"missed": 1})
 
+    async def conclude(self, *, ended: bool = False) -> None:
+        """Keep what is told because time passed: who is gone, which window is over."""
+        now = time.time_ns()
+        told: list[Item] = []
+        for stage in self._stages:
+            told = stage.passed(told, now) + stage.due(now, ended=ended)
+        await self._put([Read(told, [])], {}, Counter())
+
     async def _keep(self, read: Sequence[Read], places: Mapping[str, str], missed: int) -> None:
-        withheld = smoothed = 0
-        if self._smoothing is not None:
-            smoothed = sum(isinstance(item, TagRead) and item.biz_step is None for one in read for item in one.items)
-            read = [one._replace(items=self._smoothed(one.items, self._smoothing)) for one in read]
-            places = {**places, **places_of(self._name, self._smoothing.changes())}
-        if self._edge is not None:
-            now, before = time.time_ns(), sum(len(one.items) for one in read)
-            read = [one._replace(items=self._edge.passed(one.items, now)) for one in read]
-            withheld = before - sum(len(one.items) for one in read)
+        now = time.time_ns()
+        for stage in self._stages:
+            read = [one._replace(items=stage.passed(one.items, now)) for one in read]
+        unreadable, undated = sum(len(one.refused) for one in read), sum(one.undated for one in read)
+        await self._put(read, places, Counter(unreadable=unreadable, undated=undated, missed=missed))
+
+    async def _put(self, read: Sequence[Read], places: Mapping[str, str], counts: Counter[str]) -> None:
+        """Into the outbox, with what the stages are to remember, in one commit."""
         records = [record for one in read for record in self._records(one)]
         made, too_large = parcels(self._datastream or relayed.TOPIC, records)
-        counts = Counter(
-            unreadable=sum(len(one.refused) for one in read) + too_large,
-            undated=sum(one.undated for one in read),
-            missed=missed,
-            withheld=withheld,
-            smoothed=smoothed,
-        )
-        await self._intake.keep(made, places, counts)
-
-    @staticmethod
-    def _smoothed(items: Sequence[Item], smoothing: Smoothing) -> list[Item]:
-        """The events of tags in place of their reads, and all else as it is."""
-        reads = [item for item in items if isinstance(item, TagRead)]
-        return [item for item in items if not isinstance(item, TagRead)] + smoothing.see(reads, time.time_ns())
+        counts["unreadable"] += too_large
+        for stage in self._stages:
+            counts += stage.counts()
+            places = {**places, **stage.places()}
+        if made or places or counts.total():
+            await self._intake.keep(made, places, counts)
 
     def _records(self, read: Read) -> list[bytes]:
         if self._datastream is None:

@@ -15,12 +15,14 @@ from broker.licence import Terms
 from broker.points import tag_point
 from broker.reading import TagRead
 from broker.sightings import Sightings
-from broker.smoothing import ARRIVED, GONE, STILL_THERE, Seen, Sight, Smoothing
-from gateways.agent.there import places_of, there
+from broker.smoothing import ARRIVED, GONE, STILL_THERE, Smoothing
+from gateways.agent.there import There
+from gateways.agent.understanding import Item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
 
 SECOND = times.SECOND
 WINDOW = 10 * SECOND
@@ -85,21 +87,18 @@ def test_what_is_told_is_the_same_however_reads_are_cut_and_whoever_begins_again
 
 
 def in_pieces(at: list[int], cuts: list[int], *, again: bool) -> list[tuple[str | None, int]]:
-    left, events = reads(*at), list[TagRead]()
-    smoothing, kept = Smoothing(WINDOW), dict[Seen, Sight]()
+    left, events, kept = reads(*at), list[Item](), dict[str, str]()
+    source = There("s", WINDOW, {}, 0)
     while left:
         size = cuts.pop() if cuts else len(left)
         batch, left = left[:size], left[size:]
-        assert batch[-1].time is not None
-        events += smoothing.see(batch, batch[-1].time)
-        for seen, sight in smoothing.changes().items():
-            if sight is None:
-                del kept[seen]
-            else:
-                kept[seen] = sight
+        now = batch[-1].time or 0
+        events += source.passed(batch, now)
+        kept.update(source.places())
         if again:
-            smoothing = Smoothing(WINDOW, there("s", places_of("s", kept), batch[-1].time))
-    return steps(events + smoothing.left(1_000 * SECOND))
+            source = There("s", WINDOW, {name: at for name, at in kept.items() if at}, now)
+    told = [*events, *source.due(1_000 * SECOND, ended=False)]
+    return steps([one for one in told if isinstance(one, TagRead)])
 
 
 def test_what_the_journal_keeps_of_the_tags_that_are_there_outlives_a_crash_and_not_its_datastream(

@@ -45,14 +45,18 @@ def make(source: conf.AnySource, login: Login) -> Source:
                 antennas=source.antennas, every_s=every_s, power_dbm=source.power_dbm,
             )  # fmt: skip
         case conf.CameraSource():
-            from gateways.agent.sources.camera import Camera
-
-            return Camera(
-                source.name, source.url, every_s=seconds(source.every),
-                username=source.username, password=secret(source.password_file) if source.password_file else "",
-            )  # fmt: skip
+            return _camera(source)
         case _:
             assert_never(source)
+
+
+def _camera(source: conf.CameraSource) -> Source:
+    from gateways.agent.sources.camera import Camera
+    from gateways.agent.sources.rtsp import Rtsp
+
+    kind = Rtsp if source.url.startswith("rtsp") else Camera
+    password = secret(source.password_file) if source.password_file else ""
+    return kind(source.name, source.url, every_s=seconds(source.every), username=source.username, password=password)
 
 
 def _mqtt(source: conf.MqttSource, login: Login) -> Source:
