@@ -63,8 +63,9 @@ def main() -> None:
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in ("broker", "other", "camera"):
+            (folder / name).mkdir()
         broker = stack.enter_context(Mitoyen(folder / "broker"))
-        (folder / "other").mkdir()
         other = stack.enter_context(Mosquitto(folder / "other"))
         device = stack.enter_context(Device(other.login))
         owner = new_owner(broker, "bench")
@@ -82,7 +83,6 @@ def main() -> None:
             tenth = max(1, chosen.rate // 10)
             bridging = measured(gateway, chosen.seconds, lambda: device.publish("s/1", [next(said) for _ in range(tenth)]))  # fmt: skip
             found["bridging"] = {"rate": tenth * 10, **bridging, "stored": gateway.stop()["stored"]}
-        (folder / "camera").mkdir()
         with GatewayProcess(folder / "camera", owner.mqtt, camera) as gateway:
             gateway.await_log("broker_connected")
             time.sleep(chosen.seconds / 2)  # the worker opens its networks

@@ -1,7 +1,7 @@
 """Privacy at the edge: pictures are covered before they leave the owner's building, by the broker's own worker (`broker/vision/worker.py`).
 
 In doubt nothing leaves: no model, no time, a picture that can't be read. One worker looks at all cameras in turn, at a low priority; it is
-started with the first picture, since its networks take 200 MB, and again when it died.
+started with the first picture, since its networks take 250 to 900 MB, and again when it died.
 """
 
 from __future__ import annotations

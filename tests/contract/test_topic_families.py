@@ -54,7 +54,12 @@ def datastream(name: str, kind: Kind, gateway: str = "g", **more: str) -> Datast
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
     journal = Journal(tmp_path / "journal.sqlite", limit_bytes=1 << 30)
     made = Ingest(
-        journal, IngestSettings(1_000_000, 1, 0), formats=formats.formats(), on_batch=lambda _: None, places=dict
+        journal,
+        IngestSettings(1_000_000, 1, 0),
+        formats=formats.formats(),
+        on_batch=lambda _: None,
+        places=dict,
+        on_new_session=lambda: None,
     )
     streams = [datastream("m", "measurement", unit="Cel"), datastream("r", "rfid"), datastream("s", "rfid", smooth="PT10S")]  # fmt: skip
     routes = {f"in/o/g/{one.id}": Route(one, decode, ()) for one in streams}
