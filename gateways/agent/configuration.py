@@ -116,7 +116,9 @@ class SourceOf(Strict):
                 times.parse_duration(value.rotate if isinstance(value, Pseudonymise) else value.window)
             except Malformed as error:
                 raise ValueError(str(error)) from error
-        if isinstance(value, Aggregate) and (value.by == "cell" or not value.statistics):
+        if isinstance(value, Pseudonymise) and value.by_trip:
+            raise ValueError("pseudonymise: gap and cut_m are for offers; here names change with rotate alone")
+        if isinstance(value, Aggregate) and (value.by not in ("datastream", "read_point") or not value.statistics):
             raise ValueError("aggregate: expected statistics, by datastream or read_point")
         return value
 

@@ -36,6 +36,29 @@ def write_login(folder: Path, said: object = LOGIN, mode: int = 0o600) -> None:
     (folder / "roof-1.json").chmod(mode)
 
 
+LLRP = "kind: llrp, name: a, host: h"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (f"{LLRP}, edge: {{op: pseudonymise, rotate: P1D, gap: PT5M}}", "gap and cut_m are for offers"),
+        (f"{LLRP}, edge: {{op: pseudonymise, rotate: daily}}", "ISO 8601"),
+        (f"{LLRP}, edge: {{op: aggregate, window: PT5M, statistics: [count], by: cell}}", "datastream or read_point"),
+        (f"{LLRP}, edge: {{op: aggregate, window: PT5M, statistics: [count], by: district}}", "datastream or read_point"),
+        (f"{LLRP}, edge: {{op: aggregate, window: PT5M, statistics: [mean]}}", "tags are counted"),
+        (f"{LLRP}, smooth: PT1S", "twice `every`"),
+        ("kind: file, name: a, path: p, datastream: d, edge: {op: aggregate, window: PT5M, statistics: [min, max]}", "one statistic"),
+        ("kind: file, name: a, path: p, datastream: d, edge: {op: blur}", "blur"),
+        ("kind: camera, name: a, url: 'ftp://h/x', datastream: d", "rtsp"),
+        ("kind: camera, name: a, url: 'http://h/x', datastream: d, edge: {op: pseudonymise, rotate: P1D}", "edge"),
+    ],
+)  # fmt: skip
+def test_an_edge_that_would_not_do_what_it_says_is_refused(tmp_path: Path, source: str, said: str) -> None:
+    with pytest.raises(Malformed, match=said):
+        read(tmp_path, f"broker: {{login: a}}\nsources: [{{{source}}}]")
+
+
 def test_paths_lie_in_the_files_own_folder(tmp_path: Path) -> None:
     found = read(tmp_path, f"broker: {{login: roof-1.json}}\nsources: [{FILE}]")
     assert found.broker.login == tmp_path / "roof-1.json"
