@@ -177,7 +177,8 @@ class Ingest:
                 "message_not_understood", topic=topic, reason=type(error).__name__, at=f"{at.filename}:{at.lineno}"
             )
             refused = [Refusal(0, "not understood, by a fault of the broker's that its log names")]
-            return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1])
+            respond, _ = _response(message, topic)  # a receipt, or whoever waits for one sends it again for ever
+            return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
 
     def _read(self, message: Message, topic: str, arrived: int) -> Entry:
         respond, refusal = _response(message, topic)

@@ -37,9 +37,10 @@ def test_a_message_that_a_fault_of_ours_can_not_read_is_refused_and_logged_witho
     )
     ingest.routes = Routes({}, foreign={("o", "g"): Foreign("senml", "UTC", {})})
     with capture_logs() as logged:
-        entry = ingest._understand(Message(b"in/o/g/up", b"21.5 at home", 1, False, None, None), 1)
+        entry = ingest._understand(Message(b"in/o/g/up", b"21.5 at home", 1, False, b"ack/o/g", b"7"), 1)
     journal.close()
     assert entry.refusals == [Refusal(0, "not understood, by a fault of the broker's that its log names")]
     assert (entry.topic, entry.payload) == ("in/o/g/up", b"21.5 at home")
+    assert (entry.response_topic, entry.correlation) == ("ack/o/g", b"7")
     assert [(one["event"], one["reason"]) for one in logged] == [("message_not_understood", "ZeroDivisionError")]
     assert "home" not in str(logged)
