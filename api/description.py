@@ -26,6 +26,7 @@ PROBLEM: Document = {
 _OWN: Mapping[str, Mapping[str, str]] = {
     "/v1.1": {"400": "What was asked is not what the standard has"},
     "/v1.1/{path}": {"204": "What was asked for is null", "400": "What was asked is not what the standard has"},
+    "/api/v1/audits": {"409": "An audit runs already: one at a time"},
     "/api/v1/directory/map": {"304": "It is as the one that you have"},
     "/api/v1/releases/{release}/observations": {
         "206": "The bytes that were asked for, of Parquet",

@@ -213,6 +213,40 @@ class PreviewShown(BaseModel):
     complete: bool = Field(description="Whether all of this time was looked at, and all that it shows is here.")
 
 
+class NewAudit(Form):
+    model_config = example(
+        datastreams=["pm25-roof-1"],
+        profile={"name": "halves", "operators": [{"op": "quantise", "step": 0.5}]},
+        days=7,
+    )
+
+    datastreams: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    profile: Profile
+    purposes: list[Purpose] = Field(["any"], min_length=1, description="Whose names are shown depends on them.")
+    days: Annotated[int, Field(ge=1, le=14)] = Field(7, description="The last, up to your newest record.")
+
+
+class AttackShown(BaseModel):
+    """Shares are from 0 to 1; null where there are fewer than five to try it on."""
+
+    attack: str
+    success: float | None
+    chance: float | None = Field(description="What the same reader achieves without the release.")
+    raw: float | None = Field(
+        description="What would be achieved if the raw data, or the usual weak protection, were released."
+    )
+    tried: int = Field(description="How many targets the share is of.")
+    sentence: str
+
+
+class AuditShown(BaseModel):
+    attacks: list[AttackShown]
+    detail: str = Field(description="Why there is nothing to attack; empty if there is.")
+    start: str | None
+    end: str | None
+    complete: bool = Field(description="Whether all of this time was attacked, and not the newest records alone.")
+
+
 class ReleaseReconciled(BaseModel):
     release: str
     offer: str

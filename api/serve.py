@@ -19,6 +19,7 @@ from api.ranges import Files
 from api.routes import (
     agreements,
     applications,
+    audits,
     consents,
     costs,
     datastreams,
@@ -73,6 +74,7 @@ ROOMS = (
     elsewhere,
     offers,
     previews,
+    audits,
     applications,
     webhooks,
     agreements,

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 CAUGHT_UP_S = 0.5  # how long history waits for what is on its way before it says that it is behind
 HELD_S = 3_600.0  # how long the journal is held for a backup: its largest file, an hour at 30 MB/s
 PATIENCE_S = 15.0  # the longest that the broker may take to answer: Mosquitto's own patience and a little more
+AUDIT_S = 40.0  # but to an audit, which it gives 25 s
 LONGEST_LINE = 8 << 20  # a thousand refusals of a kilobyte, with room
 
 
@@ -186,6 +187,44 @@ class Previewed(msgspec.Struct):
     """Whether all of that time was looked at, and all that it shows is answered."""
 
 
+class Audit(msgspec.Struct, tag="audit"):
+    """What attacks would make of what a profile would show of datastreams of this organisation: an Audited."""
+
+    organisation: str
+    datastreams: list[str]
+    profile: str
+    """As JSON."""
+    purposes: list[str]
+    """That the offer would permit: whose names are shown depends on them."""
+    days: int
+    """The last, up to the newest record."""
+
+
+class Attacked(msgspec.Struct):
+    """What an attack achieved, as `broker/audit/finding.py` has it, and in words."""
+
+    attack: str
+    success: float | None
+    chance: float | None
+    raw: float | None
+    tried: int
+    sentence: str
+
+
+class Audited(msgspec.Struct):
+    """What attacks made of it."""
+
+    refused: str = ""
+    """Why nothing was attacked: a code; empty if it was."""
+    detail: str = ""
+    """Of that, or why there is nothing to attack."""
+    attacks: list[Attacked] = []
+    start: int = 0
+    end: int = 0
+    complete: bool = True
+    """Whether all records of that time were attacked, and not the newest alone."""
+
+
 class CaughtUp(msgspec.Struct, tag="caught_up"):
     """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
 
@@ -204,7 +243,7 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-OwnersCall: TypeAlias = Gateways | Refusals | FramesSeen | Reconcile | Preview | Suggested | Decode
+OwnersCall: TypeAlias = Gateways | Refusals | FramesSeen | Reconcile | Preview | Audit | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 Call: TypeAlias = Changed | CaughtUp | Ready | Sign | HoldJournal | OwnersCall | MeterCall | BearerCall
@@ -251,11 +290,11 @@ class Control:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def call(self, what: Call) -> msgspec.Raw:
+    def call(self, what: Call, patience_s: float = PATIENCE_S) -> msgspec.Raw:
         """The answer's JSON. Raises Unavailable when the broker does not answer, or can't do it, and Refused."""
         try:
             with socket.socket(socket.AF_UNIX) as connection, _short(self._path) as short:
-                connection.settimeout(PATIENCE_S)
+                connection.settimeout(patience_s)
                 connection.connect(short)
                 connection.sendall(msgspec.json.encode(what) + b"\n")
                 with connection.makefile("rb") as answers:

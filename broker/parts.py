@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from broker import control, mosquitto, secrets, signing, times
+from broker.audits import Audits
 from broker.authority import Authority
 from broker.bearers import Bearers
 from broker.errors import JournalFull, MitoyenError, Unavailable
@@ -105,9 +106,10 @@ class _Broker:
         )
         self._previews = Previews(
             lambda: open_raw(settings.store, home.root, prefix=prefix(settings, home), account=writer(settings)),
-            lambda organisation, name: self._registry.accounts.note_preview(organisation, name, time.time_ns()),
+            self._note_preview,
             settings.lateness_ns,
         )
+        self._audits = Audits(home.settings, self._note_preview)
         self._authority = Authority(self._snapshot, self._meter.used)
         self._bearers = Bearers(self._registry, load_key(home.tags), formats.canonical)
         self._latest = Snapshot(-1)
@@ -235,6 +237,8 @@ class _Broker:
                 return None
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
+            case control.Audit():
+                return await self._audits.answer(call, self._latest.datastreams, time.time_ns())
             case control.Suggested(organisation=organisation, gateway=gateway):
                 foreign = self._ingest.routes.foreign.get((organisation, gateway))
                 return self._ingest.suggestions.of((organisation, gateway), foreign.streams if foreign else {})
@@ -256,6 +260,9 @@ class _Broker:
         async with self._following:
             self._follow(await self._snapshot())
         return following
+
+    def _note_preview(self, organisation: str, datastream: str) -> None:
+        self._registry.accounts.note_preview(organisation, datastream, time.time_ns())
 
     def _raw(self) -> Store:
         """The raw store, to read. Close it."""

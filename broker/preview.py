@@ -15,10 +15,12 @@ from typing import NamedTuple
 from broker import times
 from broker.keeper.plan import Feed, compile_plan
 from broker.keeper.windows import exact_windows, finished, first_of_each
-from broker.model import Offer
+from broker.licence import Terms
+from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
 from broker.points import Point
+from broker.privacy import suitability
 from broker.privacy.aggregate import start_of
-from broker.privacy.profile import Sample
+from broker.privacy.profile import Profile, Sample
 from broker.privacy.trips import trips
 from broker.registry.snapshot import Snapshot
 from broker.release import KeyOf, Outcome, begins, of_trips, pointwise
@@ -35,6 +37,23 @@ class Seen(NamedTuple):
     past: Outcome
     live: list[Point]
     """Oldest first."""
+
+
+def hypothetical(
+    datastreams: Sequence[Datastream], profile: Profile, created: int, purposes: tuple[str, ...] = ("any",)
+) -> Offer:
+    """An offer of these datastreams alone that nobody made. Raises Refused where it could not be made, and Malformed."""
+    suitability.check(profile, datastreams)
+    name = OfferId("preview")
+    releases = tuple(
+        Release(ReleaseId(f"preview-{number}"), name, one, "preview") for number, one in enumerate(datastreams)
+    )
+    return Offer(name, OrganisationId(datastreams[0].organisation), profile, Terms("", "", purposes), releases, created)
+
+
+def of_people(source: Datastream) -> bool:
+    """Whether its records are of somebody whom an attack could be after."""
+    return source.kind == "rfid" or (source.kind == "measurement" and source.privacy_unit_id is not None)
 
 
 def feed_of(offer: Offer) -> Feed:

@@ -17,19 +17,34 @@ from broker import times
 from broker.control import Preview, Previewed
 from broker.errors import NotFound, Refused
 from broker.keeper.plan import Feed
-from broker.licence import Terms
 from broker.message import form
 from broker.metrics import PREVIEWS
-from broker.model import Datastream, Offer, OfferId, OrganisationId, Release, ReleaseId
-from broker.preview import Span, feed_of, seen, whole
-from broker.privacy import pseudonymise, suitability
-from broker.privacy.profile import Profile
+from broker.model import Datastream, Offer
+from broker.preview import Span, feed_of, hypothetical, seen, whole
+from broker.privacy import pseudonymise
 from broker.registry.reading import PROFILE
 from broker.store.protocol import Store
 
 MOST_POINTS = 20_000  # looked at for one preview: 0.1 s of work beside what comes in
 A_MINUTE = 20  # previews of one organisation: a person who tries profiles, not a way to copy a store
 USUAL = times.HOUR  # of the newest there is
+
+
+class Often:
+    """Who asks too often: more than `most` times within so many ns."""
+
+    def __init__(self, most: int, within: int) -> None:
+        self._most = most
+        self._within = within
+        self._asked: dict[str, deque[int]] = {}
+
+    def too_many(self, organisation: str, now: int) -> bool:
+        """Whether this is one too many; if not, it counts."""
+        lately = self._asked.setdefault(organisation, deque(maxlen=self._most))
+        if len(lately) == self._most and lately[0] > now - self._within:
+            return True
+        lately.append(now)
+        return False
 
 
 class Previews:
@@ -41,15 +56,17 @@ class Previews:
         self._record = record
         self._lateness = lateness
         self._alone = asyncio.Lock()
-        self._asked: dict[str, deque[int]] = {}
+        self._often = Often(A_MINUTE, times.MINUTE)
 
     async def answer(self, asked: Preview, datastreams: tuple[Datastream, ...], now: int) -> Previewed:
         """Raises NotFound, Refused, Malformed and StoreUnavailable."""
         found = next((d for d in datastreams if (d.organisation, d.id) == (asked.organisation, asked.datastream)), None)
         if found is None:
             raise NotFound(f"{asked.organisation} has no datastream {asked.datastream}")
-        offer = hypothetical(found, PROFILE.validate_json(asked.profile), now)
-        if self._too_many(asked.organisation, now):
+        offer = hypothetical([found], PROFILE.validate_json(asked.profile), now)
+        if offer.profile.noise is not None:
+            raise Refused("noise_not_previewed", "a preview with noise would be a draw that no budget counts")
+        if self._often.too_many(asked.organisation, now):
             PREVIEWS.labels("too_many").inc()
             return Previewed(refused="too_many_previews")
         async with self._alone:
@@ -60,13 +77,6 @@ class Previews:
     def close(self) -> None:
         if self._raw is not None:
             self._raw.close()
-
-    def _too_many(self, organisation: str, now: int) -> bool:
-        lately = self._asked.setdefault(organisation, deque(maxlen=A_MINUTE))
-        if len(lately) == A_MINUTE and lately[0] > now - times.MINUTE:
-            return True
-        lately.append(now)
-        return False
 
     def _look(self, offer: Offer, asked: Preview, now: int) -> Previewed:
         datastream, feed = offer.releases[0].datastream, feed_of(offer)
@@ -104,13 +114,3 @@ class Previews:
             end = min(newest.time + 1 if newest else now, now)
         waits = feed.profile.delay_ns + 2 * (feed.window_ns or 0)  # so that something of the usual time is due
         return Span(end - USUAL - waits if asked.start is None else asked.start, end)
-
-
-def hypothetical(datastream: Datastream, profile: Profile, now: int) -> Offer:
-    """An offer of this datastream alone that nobody made. Raises Refused where it could not be made, and Malformed."""
-    suitability.check(profile, [datastream])
-    if profile.noise is not None:
-        raise Refused("noise_not_previewed", "a preview with noise would be a draw that no budget counts")
-    name = OfferId("preview")
-    release = Release(ReleaseId("preview"), name, datastream, "preview")
-    return Offer(name, OrganisationId(datastream.organisation), profile, Terms("", "", ("any",)), (release,), now)

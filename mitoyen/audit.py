@@ -6,41 +6,30 @@ destroyed already; windows are those of the released store.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
-import numpy as np
-
 from broker import opening, times
 from broker.audit.finding import Finding
-from broker.audit.suite import Case, attack
+from broker.audit.suite import Case
+from broker.auditor import Span, beside, last_days, newest, play
 from broker.errors import Refused
 from broker.home import Home
-from broker.model import Datastream, Offer, Release
-from broker.points import Point
-from broker.privacy import pseudonymise, tags
-from broker.privacy.draw import laplace
+from broker.model import Offer, Release
+from broker.preview import of_people
+from broker.privacy import tags
 from broker.privacy.keys import load_key
 from broker.settings import Settings
 from broker.store.open import open_raw
 from broker.store.pictures import Pictures
-from broker.store.protocol import Store
 from broker.vision import models, picture
 from broker.vision.boxes import Boxes
 from broker.vision.detector import Detector
 
 MOST_RECORDS = 1_000_000
 """Looked at, the newest: some minutes, and about 2 GB."""
-
-
-class Span(NamedTuple):
-    """From `start` on and before `end` (ns)."""
-
-    start: int
-    end: int
 
 
 class Audited(NamedTuple):
@@ -67,7 +56,7 @@ def audit(settings: Settings, release: str, days: int) -> Audited:
     raw = open_raw(settings.store, home.root, prefix=prefix, account=opening.writer(settings))
     released = opening.released(settings, home)
     try:
-        span = _span(raw, offer, days, time.time_ns())
+        span = last_days(raw, offer, days, time.time_ns())
         found = [(source, newest(raw, source.stream, span, MOST_RECORDS // len(sources))) for source in sources]
         told = {one.stream: newest(released, one.stream, span, MOST_RECORDS) for one in offer.releases}
     finally:
@@ -77,12 +66,9 @@ def audit(settings: Settings, release: str, days: int) -> Audited:
     if not records:
         raise Refused("no_records", f"offer {offer.id}: nothing came since it was made, so there is nothing to attack")
     consents = registry.snapshot().consented(tags.hasher(load_key(home.tags)))
-    beside = [one for one in registry.snapshot().offers.values() if _beside(one, offer)]
-    case = Case(offer, found, beside, consents, lateness=settings.lateness_ns, released=told)
-    key = secrets.token_bytes(32)  # of this audit alone
-    rng = np.random.default_rng(0)  # the same data give the same figures
-    findings = attack(case, lambda of, epoch: pseudonymise.derive(key, of, epoch), laplace, rng)
-    return Audited(offer, span, records, findings)
+    others = [one for one in registry.snapshot().offers.values() if beside(one, offer)]
+    case = Case(offer, found, others, consents, lateness=settings.lateness_ns, released=told)
+    return Audited(offer, span, records, play(case))
 
 
 def _on_picture(settings: Settings, home: Home, release: Release, offer: Offer) -> Audited:
@@ -105,32 +91,6 @@ def _on_picture(settings: Settings, home: Home, release: Release, offer: Offer) 
 def _text(boxes: Boxes) -> str:
     """Left, top, right and bottom of each, in pixels."""
     return "; ".join(" ".join(str(round(float(edge))) for edge in box) for box in boxes)
-
-
-def of_people(source: Datastream) -> bool:
-    """Whether its records are of somebody whom an attack could be after."""
-    return source.kind == "rfid" or (source.kind == "measurement" and source.privacy_unit_id is not None)
-
-
-def newest(store: Store, stream: str, span: Span, most: int) -> list[Point]:
-    """The newest points of a stream in a span, at most so many, oldest first."""
-    return store.read(stream, span.start, span.end, limit=most, newest_first=True)[::-1]
-
-
-def _span(raw: Store, offer: Offer, days: int, now: int) -> Span:
-    """The windows that are over, since the offer was made."""
-    last = max(
-        (point.time for point in raw.latest(one.datastream.stream for one in offer.releases).values()), default=0
-    )
-    step = offer.profile.aggregate.window_ns if offer.profile.aggregate else 1
-    first = max(offer.created, last - days * times.DAY)
-    return Span(-(-first // step) * step, min(-(-(last + 1) // step), now // step) * step)
-
-
-def _beside(other: Offer, offer: Offer) -> bool:
-    """Whether a reader can take what one of them tells away from what the other does: windows of the same datastreams."""
-    same = {one.datastream.stream for one in other.releases} == {one.datastream.stream for one in offer.releases}
-    return other.id != offer.id and other.profile.aggregate is not None and same
 
 
 def as_json(found: Audited) -> dict[str, object]:

@@ -79,6 +79,7 @@ ROWS = {
     "post gateways/{gateway}/adopt": Row(OWNER, absent=NOT_THE_OWNER, also=(404,)),  # a device that was heard
     "post decode": Row(ORGANISATIONS),
     "post previews": Row(OWNER, absent=NOT_THE_OWNER),
+    "post audits": Row(OWNER, absent=NOT_THE_OWNER),
     "post applications": Row(ORGANISATIONS),
     "get applications": Row(OPERATOR | ORGANISATIONS),
     "get applications/{application}": Row(HOLDER),

@@ -11,6 +11,7 @@ import pytest
 from bench.audit import PROFILES, RECOMMENDED, failures, measure, table
 from bench.audited_city import BY_TRIP, NAMED, case, reads
 from broker.audit.finding import Finding
+from broker.audit.plain import sentence
 from broker.audit.suite import attack
 from broker.consent import NONE
 from broker.privacy import pseudonymise
@@ -69,6 +70,21 @@ def test_the_table_has_a_row_an_attack_and_a_column_a_profile() -> None:
     head, _, *rows = table(results()).splitlines()
     assert all(name in head for name in PROFILES)
     assert len(rows) == len({one.attack for found in results().values() for one in found})
+
+
+def test_every_attack_is_told_in_words() -> None:
+    told = {sentence(one) for found in results().values() for one in found}
+    assert all(one.endswith((").", "too few to try it on.")) for one in told)
+    assert sentence(Finding("unicity, 4 known", 0.042, 0.001, 0.974, 500)) == (
+        "Who knows 4 of somebody's visits singles them out: 4.2% of 500 (0.1% without the offer, 97.4% with the raw data)."
+    )
+
+
+def test_where_nobody_consented_no_name_is_attacked() -> None:
+    city = Population(7, 20, read_points=5, visitors=0, things=0)
+    nobody = replace(case(NAMED[0], reads(city, 2), city), consents=NONE)
+    found = attack(nobody, lambda *_: bytes(32), laplace, np.random.default_rng(1))
+    assert {one.success for one in found} == {None, 0.0}
 
 
 def test_where_only_things_of_the_city_are_seen_nobody_is_found() -> None:

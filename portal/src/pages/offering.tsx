@@ -11,6 +11,7 @@ import { Link, navigate } from "../router";
 import type { Session } from "../session";
 import { themeColour } from "../themes";
 import { t, tn } from "../words";
+import { Attacks } from "./attacks";
 import { State, type Agreement, type Application } from "./developer";
 import type { Datastream } from "./owner";
 
@@ -112,7 +113,7 @@ function Offering({ all, organisation }: { all: Datastream[]; organisation: Sess
         </fieldset>
         <div class="actions"><Act does={publish} disabled={!chosen.length || !attribution.trim()}>{t("Publish this offer")}</Act></div>
       </form>
-      {first && <Preview of={first} profile={profile} terms={terms} />}
+      {first && <Preview of={first} chosen={chosen} profile={profile} terms={terms} />}
     </div>
   );
 }
@@ -125,7 +126,7 @@ async function eyes(): Promise<string> {
   return own[0]?.id ?? (await call<{ id: string }>("POST", "/api/v1/applications", { name: "Preview" })).id;
 }
 
-function Preview({ of, profile, terms }: { of: Datastream; profile: Profile; terms: object }): JSX.Element {
+function Preview({ of, chosen, profile, terms }: { of: Datastream; chosen: string[]; profile: Profile; terms: { purposes: string[] } }): JSX.Element {
   const [raw, setRaw] = useState<Previewed | null>(null);
   const [released, setReleased] = useState<Previewed | null>(null);
   const look = async (): Promise<void> => {
@@ -145,6 +146,7 @@ function Preview({ of, profile, terms }: { of: Datastream; profile: Profile; ter
           {released.withheld && Object.keys(released.withheld).length > 0 && <p class="note">{t("Withheld: {what}", { what: Object.entries(released.withheld).map(([why, n]) => `${why.replaceAll("_", " ")} (${n})`).join(", ") })}</p>}
         </div>
       )}
+      {of.personal_data && of.kind !== "camera" && <Attacks key={JSON.stringify([chosen, profile.operators, terms.purposes])} datastreams={chosen} profile={profile} purposes={terms.purposes} />}
     </aside>
   );
 }
