@@ -242,7 +242,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     return made
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))])
 @pytest.mark.timeout(600)
 def test_no_two_ways_to_a_release_disagree(
     part: int, home: Path, store: SqliteStore, worlds: Path, record_property: pytest.RecordProperty

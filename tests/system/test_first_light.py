@@ -18,8 +18,15 @@ MITOYEN = Path(sys.executable).with_name("mitoyen")
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the acceptance script is not beside the project")
-@pytest.mark.parametrize("registry", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("store", ["sqlite", "influx"])
+@pytest.mark.parametrize(
+    ("store", "registry"),
+    [
+        ("sqlite", "sqlite"),
+        ("influx", "postgresql"),
+        pytest.param("sqlite", "postgresql", marks=pytest.mark.long),
+        pytest.param("influx", "sqlite", marks=pytest.mark.long),
+    ],
+)
 def test_the_interface_holds(store: str, registry: str, influxd: Influxd, postgres: Postgres) -> None:
     environment = dict(os.environ)
     if registry == "postgresql":

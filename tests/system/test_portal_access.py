@@ -56,7 +56,9 @@ def keys(mitoyen: Mitoyen) -> dict[str, str | None]:
     return {"nobody": None, "organisation": owner.key, "operator": mitoyen.operator_key}
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["light", "dark and narrow"])
+@pytest.mark.parametrize(
+    "look", [LOOKS[0], pytest.param(LOOKS[1], marks=pytest.mark.long)], ids=["light", "dark and narrow"]
+)
 @pytest.mark.parametrize(
     ("who", "paths"), [("nobody", PUBLIC), ("organisation", BY_ORGANISATION), ("operator", BY_OPERATOR)]
 )
