@@ -8,7 +8,7 @@ import time
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from api import forms, odrl
+from api import consumers, forms, odrl
 from api.address import base_of
 from api.errors import Problem, forbidden
 from api.paging import Paged
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/agreements", tags=["agreements"])
 
 
 @router.post("", status_code=201)
-def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.AgreementShown:
+def accept_offer(body: consumers.NewAgreement, caller: Known, with_: With) -> consumers.AgreementShown:
     """Accept an offer for an application. 422 with the reason if its terms do not permit the purpose."""
     application = with_.registry.application(body.application)
     if not speaks_for(caller, application.id, application.organisation):
@@ -54,7 +54,7 @@ def accept_offer(body: forms.NewAgreement, caller: Known, with_: With) -> forms.
 
 
 @router.get("")
-def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.AgreementShown]:
+def list_agreements(caller: Known, with_: With, paged: Paged) -> list[consumers.AgreementShown]:
     """Those that you are a party of, as owner of the offer or of the application."""
     if caller.role == "operator":
         raise forbidden("The operator is no party of an agreement: look at the ledger.")
@@ -63,10 +63,10 @@ def list_agreements(caller: Known, with_: With, paged: Paged) -> list[forms.Agre
     return [_shown(one, offers[one.offer]) for one in found]
 
 
-@router.get("/{agreement}", response_model=forms.AgreementShown)
+@router.get("/{agreement}", response_model=consumers.AgreementShown)
 def show_agreement(
     request: Request, agreement: forms.AnAgreement, caller: Known, with_: With
-) -> forms.AgreementShown | Response:
+) -> consumers.AgreementShown | Response:
     """An agreement of yours. With `Accept: application/ld+json`, as ODRL."""
     found, offer = party(agreement, caller, with_)
     if odrl.wanted(request.headers.get("accept", "")):
@@ -76,8 +76,8 @@ def show_agreement(
 
 @router.post("/{agreement}/decision")
 def decide_request(
-    agreement: forms.AnAgreement, body: forms.Decision, caller: Known, with_: With
-) -> forms.AgreementShown:
+    agreement: forms.AnAgreement, body: consumers.Decision, caller: Known, with_: With
+) -> consumers.AgreementShown:
     """Grant a request, or refuse it by one of the published criteria, as owner of the offer."""
     found, offer = party(agreement, caller, with_)
     if (caller.role, caller.id) != ("organisation", offer.organisation):
@@ -96,8 +96,8 @@ def decide_request(
 
 @router.post("/{agreement}/renewal")
 def renew_agreement(
-    agreement: forms.AnAgreement, body: forms.Renewal, caller: Known, with_: With
-) -> forms.AgreementShown:
+    agreement: forms.AnAgreement, body: consumers.Renewal, caller: Known, with_: With
+) -> consumers.AgreementShown:
     """Go on under the offer's present terms, as holder of the application."""
     assert body.accept
     found, offer = party(agreement, caller, with_)
@@ -150,8 +150,8 @@ def party(agreement: str, caller: Caller, with_: Services) -> tuple[Agreement, O
     return found, offer
 
 
-def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
-    return forms.AgreementShown(
+def _shown(agreement: Agreement, offer: Offer) -> consumers.AgreementShown:
+    return consumers.AgreementShown(
         id=agreement.id,
         offer=agreement.offer,
         application=agreement.application,
@@ -164,9 +164,9 @@ def _shown(agreement: Agreement, offer: Offer) -> forms.AgreementShown:
     )
 
 
-def _granted(offer: Offer, release: Release) -> forms.ReleaseGranted:
+def _granted(offer: Offer, release: Release) -> consumers.ReleaseGranted:
     path = f"/api/v1/releases/{release.id}"
-    return forms.ReleaseGranted(
+    return consumers.ReleaseGranted(
         id=release.id,
         topic=offer.topic(release),
         status=topics.status(offer.organisation, offer.id, release.datastream.id),

@@ -7,7 +7,7 @@ import time
 
 from fastapi import APIRouter
 
-from api import forms
+from api import consumers, forms
 from api.errors import forbidden
 from api.login import login
 from api.paging import Paged
@@ -20,7 +20,9 @@ router = APIRouter(prefix="/api/v1/applications", tags=["applications"])
 
 
 @router.post("", status_code=201)
-def register_application(body: forms.NewApplication, caller: OfOrganisation, with_: With) -> forms.ApplicationMade:
+def register_application(
+    body: consumers.NewApplication, caller: OfOrganisation, with_: With
+) -> consumers.ApplicationMade:
     """Register an application; its key and its MQTT password are shown this once."""
     now, key, password = time.time_ns(), keys.new_key("application"), keys.new_password()
     application_id = ApplicationId(body.id or keys.new_id("application"))
@@ -33,17 +35,17 @@ def register_application(body: forms.NewApplication, caller: OfOrganisation, wit
     except MitoyenError:
         with_.registry.take_back_application(application)  # nobody was told its password
         raise
-    return forms.ApplicationMade(id=application_id, key=key, mqtt=login(with_, account.username, password))
+    return consumers.ApplicationMade(id=application_id, key=key, mqtt=login(with_, account.username, password))
 
 
 @router.get("")
-def list_applications(whose: Whose, with_: With, paged: Paged) -> list[forms.ApplicationShown]:
+def list_applications(whose: Whose, with_: With, paged: Paged) -> list[consumers.ApplicationShown]:
     """Your applications."""
     return [_shown(one) for one in paged.cut(with_.registry.applications(whose, paged.page), lambda one: one.id)]
 
 
 @router.get("/{application}")
-def show_application(application: forms.AnApplication, caller: Known, with_: With) -> forms.ApplicationShown:
+def show_application(application: forms.AnApplication, caller: Known, with_: With) -> consumers.ApplicationShown:
     """One of your applications, or the one whose key it is."""
     return _shown(own(application, caller, with_))
 
@@ -51,7 +53,7 @@ def show_application(application: forms.AnApplication, caller: Known, with_: Wit
 @router.patch("/{application}")
 def change_application(
     application: forms.AnApplication, body: forms.ChangedName, caller: OfOrganisation, with_: With
-) -> forms.ApplicationShown:
+) -> consumers.ApplicationShown:
     """Give it another name."""
     found = dataclasses.replace(own(application, caller, with_), **body.given())
     with_.registry.save_application(found)
@@ -73,5 +75,5 @@ def own(application: str, caller: Caller, with_: Services) -> Application:
     return found
 
 
-def _shown(one: Application) -> forms.ApplicationShown:
-    return forms.ApplicationShown(id=one.id, organisation=one.organisation, name=one.name)
+def _shown(one: Application) -> consumers.ApplicationShown:
+    return consumers.ApplicationShown(id=one.id, organisation=one.organisation, name=one.name)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api import forms
+from api import credentials, forms
 from api.errors import forbidden
 from api.routes.applications import own
 from api.services import Known, Services, With
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 
 
 @router.post("", status_code=201)
-def add_key(body: forms.NewKey, caller: Known, with_: With) -> forms.KeyMade:
+def add_key(body: credentials.NewKey, caller: Known, with_: With) -> credentials.KeyMade:
     """Another key of your own, of an application of yours, or (as operator) of an organisation; shown this once."""
     subject = _subject(with_, caller, body.organisation, body.application)
     now, secret = time.time_ns(), keys.new_key(subject.role)
@@ -31,7 +31,7 @@ def add_key(body: forms.NewKey, caller: Known, with_: With) -> forms.KeyMade:
     if caller.key is None or not key.within(caller.key):
         raise forbidden("A key makes none that may do more than it may itself, or for longer.", "scope")
     with_.registry.keyring.add(subject, key, secret, caller)
-    return forms.KeyMade(**_shown(key).model_dump(), key=secret)
+    return credentials.KeyMade(**_shown(key).model_dump(), key=secret)
 
 
 @router.get("")
@@ -44,7 +44,7 @@ def list_keys(
     application: Annotated[
         forms.Id | None, Query(description="Of an application of yours", examples=["smog-alert"])
     ] = None,
-) -> list[forms.KeyShown]:
+) -> list[credentials.KeyShown]:
     """Your keys, the oldest first; never a secret. `last_used` is to the minute."""
     return [_shown(one) for one in with_.registry.keyring.keys(_subject(with_, caller, organisation, application))]
 
@@ -79,8 +79,8 @@ def _own(with_: Services, caller: Caller, subject: Caller) -> Caller:
     return subject
 
 
-def _shown(key: Key) -> forms.KeyShown:
-    return forms.KeyShown(
+def _shown(key: Key) -> credentials.KeyShown:
+    return credentials.KeyShown(
         id=key.id,
         name=key.name,
         scopes=sorted(key.scopes),

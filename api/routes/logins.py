@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api import forms, hardware
+from api import credentials, forms, hardware
 from api.login import gateway_login, login
 from api.routes.applications import own
 from api.services import Known, OfOrganisation, Services, Whose, With
@@ -24,7 +24,7 @@ Username = Annotated[str, Path(pattern=r"^[a-z0-9_.-]{1,160}$", examples=["gatew
 
 @router.post("/gateways/{gateway}/logins", status_code=201)
 def add_gateway_login(
-    gateway: forms.AGateway, body: forms.NewLogin, caller: OfOrganisation, with_: With
+    gateway: forms.AGateway, body: credentials.NewLogin, caller: OfOrganisation, with_: With
 ) -> hardware.GatewayMqtt:
     """Another login for a gateway; its password is shown this once. The others go on."""
     found = with_.registry.gateway(caller.id, gateway)
@@ -32,7 +32,7 @@ def add_gateway_login(
 
 
 @router.get("/gateways/{gateway}/logins")
-def list_gateway_logins(gateway: forms.AGateway, whose: Whose, with_: With) -> list[forms.LoginShown]:
+def list_gateway_logins(gateway: forms.AGateway, whose: Whose, with_: With) -> list[credentials.LoginShown]:
     """How a gateway of yours may log in, the oldest first; never a password."""
     return _shown(with_.registry.gateway(whose, gateway).accounts)
 
@@ -46,14 +46,16 @@ def revoke_gateway_login(gateway: forms.AGateway, username: Username, caller: Of
 
 @router.post("/applications/{application}/logins", status_code=201)
 def add_application_login(
-    application: forms.AnApplication, body: forms.NewLogin, caller: Known, with_: With
+    application: forms.AnApplication, body: credentials.NewLogin, caller: Known, with_: With
 ) -> forms.Mqtt:
     """Another login for an application; its password is shown this once. The others go on."""
     return login(with_, *_add(with_, own(application, caller, with_).role, body.name))
 
 
 @router.get("/applications/{application}/logins")
-def list_application_logins(application: forms.AnApplication, caller: Known, with_: With) -> list[forms.LoginShown]:
+def list_application_logins(
+    application: forms.AnApplication, caller: Known, with_: With
+) -> list[credentials.LoginShown]:
     """How an application of yours may log in, the oldest first; never a password."""
     return _shown(own(application, caller, with_).accounts)
 
@@ -83,5 +85,5 @@ def _add(with_: Services, role: str, name: str) -> tuple[str, str]:
     return account.username, password
 
 
-def _shown(accounts: Sequence[MqttAccount]) -> list[forms.LoginShown]:
-    return [forms.LoginShown(username=a.username, name=a.name, created=times.text(a.created)) for a in accounts]
+def _shown(accounts: Sequence[MqttAccount]) -> list[credentials.LoginShown]:
+    return [credentials.LoginShown(username=a.username, name=a.name, created=times.text(a.created)) for a in accounts]

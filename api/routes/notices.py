@@ -6,7 +6,7 @@ import time
 
 from fastapi import APIRouter
 
-from api import forms
+from api import consumers, forms
 from api.errors import forbidden
 from api.services import Known, With, speaks_for
 from broker import message
@@ -16,11 +16,11 @@ router = APIRouter(prefix="/api/v1/notices", tags=["agreements"])
 
 
 @router.get("")
-def list_notices(caller: Known, with_: With) -> list[forms.NoticeShown]:
+def list_notices(caller: Known, with_: With) -> list[consumers.NoticeShown]:
     """What stands for your applications, the oldest first; also retained on `notices/{application}`."""
     if caller.role == "operator":
         raise forbidden("The operator is no party of an agreement: look at the ledger.")
-    return [forms.NoticeShown(**message.notice(one)) for one in with_.registry.notices(caller)]
+    return [consumers.NoticeShown(**message.notice(one)) for one in with_.registry.notices(caller)]
 
 
 @router.delete("/{notice}", status_code=204)

@@ -8,7 +8,7 @@ import time
 import structlog
 from fastapi import APIRouter, Request
 
-from api import forms, proceedings
+from api import consumers, proceedings
 from api.errors import Problem, forbidden
 from api.limits import address_of
 from api.paging import Paged
@@ -87,7 +87,7 @@ def show_signup(signup: proceedings.ASignup, with_: With) -> proceedings.SignupS
 
 @router.post("/signups/{signup}/decision")
 def decide_signup(
-    signup: proceedings.ASignup, body: forms.Decision, _: Operator, with_: With
+    signup: proceedings.ASignup, body: consumers.Decision, _: Operator, with_: With
 ) -> proceedings.SignupShown:
     """Grant it, or refuse it by one of the criteria that you publish, as the operator."""
     if not body.grant and body.criterion not in with_.rules.signup_criteria:

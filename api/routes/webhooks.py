@@ -7,7 +7,7 @@ import time
 
 from fastapi import APIRouter
 
-from api import forms
+from api import consumers, forms
 from api.routes.applications import own
 from api.services import Known, With
 from broker import times, webhook
@@ -20,23 +20,23 @@ LAST = 20
 
 @router.put("")
 def register_webhook(
-    application: forms.AnApplication, body: forms.NewWebhook, caller: Known, with_: With
-) -> forms.WebhookMade:
+    application: forms.AnApplication, body: consumers.NewWebhook, caller: Known, with_: With
+) -> consumers.WebhookMade:
     """Be told there. Its secret is shown this once; doing it again makes another."""
     found = own(application, caller, with_)
     webhook.check(body.url, loopback=with_.rules.webhook_loopback)
     nonce = secrets.token_hex(16)
     with_.registry.webhooks.put(Webhook(found.id, body.url, nonce, time.time_ns()))
     secret = webhook.spelled(webhook.secret(with_.webhook_key, found.id, nonce))
-    return forms.WebhookMade(url=body.url, secret=secret)
+    return consumers.WebhookMade(url=body.url, secret=secret)
 
 
 @router.get("")
-def show_webhook(application: forms.AnApplication, caller: Known, with_: With) -> forms.WebhookShown:
+def show_webhook(application: forms.AnApplication, caller: Known, with_: With) -> consumers.WebhookShown:
     """Where it is told, and how that went last."""
     found = with_.registry.webhooks.of(own(application, caller, with_).id)
     counts, attempts = with_.registry.webhooks.counts(found.application)
-    return forms.WebhookShown(
+    return consumers.WebhookShown(
         url=found.url,
         created=times.text(found.created),
         delivered=counts.get("delivered", 0),
@@ -53,8 +53,8 @@ def remove_webhook(application: forms.AnApplication, caller: Known, with_: With)
     with_.registry.webhooks.end(own(application, caller, with_).id)
 
 
-def _shown(one: Delivery) -> forms.DeliveryShown:
-    return forms.DeliveryShown(
+def _shown(one: Delivery) -> consumers.DeliveryShown:
+    return consumers.DeliveryShown(
         notice=one.notice,
         event=one.event,
         attempts=one.attempts,
