@@ -7,28 +7,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from broker import times
 from broker.combination import check_together
 from broker.errors import Conflict
 from broker.licence import Terms
 from broker.model import (
-    Agreement,
-    AgreementId,
     Application,
-    ApplicationId,
     Caller,
     Datastream,
     Gateway,
-    NoticeEvent,
     Offer,
-    OfferId,
     Organisation,
 )
 from broker.registry import reading
 from broker.registry import tables as t
 from broker.registry.accounts import Accounts
+from broker.registry.agreements import AgreementBook, end_agreements, give_notice
 from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
 from broker.registry.proceedings import Proceedings
@@ -37,10 +32,8 @@ from broker.registry.signups import SignUps
 from broker.registry.webhooks import Webhooks
 from broker.registry.writing import add, change, end, none_left, unique
 
-NOTICE_STANDS = 30 * times.DAY
 
-
-class Registry(ConsentBook):
+class Registry(AgreementBook, ConsentBook):
     """What exists, who agreed to what, and the public record. `now` is always ns since 1970.
 
     What ends keeps its row and its id, so that a topic, an agreement or the ledger never comes to mean another thing.
@@ -191,7 +184,7 @@ class Registry(ConsentBook):
                 raise Conflict(f"datastream {datastream} is in the offer {in_offer.id}: withdraw that first")
             end(c, t.datastreams, _datastream(organisation, datastream), now)
 
-    # --- applications, offers and agreements
+    # --- applications and offers
 
     def add_application(self, application: Application, key: str, now: int) -> None:
         """Raises Conflict."""
@@ -222,7 +215,7 @@ class Registry(ConsentBook):
             forget_keys(c, Caller("application", application.id))
             forget_logins(c, application.role)
             c.execute(t.webhooks.delete().where(t.webhooks.c.application == application.id))
-            _end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
+            end_agreements(c, t.agreements.c.application == application.id, by, "the application was removed", now)
 
     def add_offer(self, offer: Offer) -> None:
         """Raises Conflict, and Refused where it tells more together with an offer that stands than each alone."""
@@ -274,131 +267,15 @@ class Registry(ConsentBook):
             _add_terms(c, offer.id, version, terms, now)
             record(c, now, "offer_changed", offer=offer.id, version=version, **_stated(terms))
             for agreement in reading.agreements(c, t.agreements.c.offer == offer.id, t.agreements.c.state == "active"):
-                _notify(c, agreement, "terms_changed", now, name=f"{agreement.id}-version-{version}")
+                give_notice(c, agreement, "terms_changed", now, name=f"{agreement.id}-version-{version}")
         return dataclasses.replace(offer, version=version, terms=terms)
-
-    def add_agreement(self, agreement: Agreement) -> Agreement:
-        """Make it (or the request for it), or return the one that these two have already for this purpose. Raises Conflict while one of
-        them is suspended.
-        """
-        with self._database.changing() as c:
-            same = (
-                t.agreements.c.application == agreement.application,
-                t.agreements.c.offer == agreement.offer,
-                t.agreements.c.state.in_(["active", "requested", "suspended"]),
-            )
-            for known in reading.agreements(c, *same):
-                if known.state == "suspended":
-                    raise Conflict(f"agreement {known.id} on this offer is suspended: {known.reason}")
-                if known.purpose == agreement.purpose:
-                    return known
-            facts = asdict(agreement)
-            del facts["holder"], facts["suspended"], facts["terms"]
-            add(c, t.agreements, **facts)
-            record(
-                c,
-                agreement.created,
-                "agreement_requested" if agreement.state == "requested" else "agreement_accepted",
-                agreement=agreement.id,
-                offer=agreement.offer,
-                application=agreement.application,
-                purpose=agreement.purpose,
-            )
-        return agreement
-
-    def refuse_agreement(self, offer: OfferId, application: ApplicationId, purpose: str, reason: str, now: int) -> None:
-        """Put a refusal on the record."""
-        with self._database.changing() as c:
-            record(c, now, "agreement_refused", offer=offer, application=application, purpose=purpose, reason=reason)
-
-    def decide_request(self, agreement: Agreement, criterion: str | None, reason: str | None, now: int) -> None:
-        """Grant a request, or refuse it by a criterion of the terms. Raises Conflict if it was decided before."""
-        event = "agreement_accepted" if criterion is None else "agreement_refused"
-        facts = {} if criterion is None else {"criterion": criterion, "reason": reason}
-        with self._database.changing() as c:
-            decided = c.execute(
-                update(t.agreements)
-                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == "requested")
-                .values(state="active" if criterion is None else "refused", reason=criterion)
-            )
-            if not decided.rowcount:
-                raise Conflict(f"agreement {agreement.id} is {agreement.state}: there is nothing to decide")
-            record(
-                c,
-                now,
-                event,
-                agreement=agreement.id,
-                offer=agreement.offer,
-                application=agreement.application,
-                purpose=agreement.purpose,
-                **facts,
-            )
-            _notify(c, agreement, "accepted" if criterion is None else "refused", now, reason=criterion)
-
-    def renew_agreement(self, agreement: Agreement, offer: Offer, now: int) -> Agreement:
-        """Put an active agreement on its offer's present version. Raises Conflict if it is no longer active."""
-        with self._database.changing() as c:
-            renewed = c.execute(
-                update(t.agreements)
-                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == "active")
-                .values(version=offer.version)
-            )
-            if not renewed.rowcount:
-                raise Conflict(f"agreement {agreement.id} is no longer active: accept the offer anew")
-            c.execute(
-                update(t.notices)
-                .where(t.notices.c.agreement == agreement.id, t.notices.c.event.in_(["expiring", "terms_changed"]))
-                .values(ended=now)
-            )
-            record(c, now, "agreement_renewed", agreement=agreement.id, offer=offer.id, version=offer.version)
-        return dataclasses.replace(agreement, terms=offer.terms, version=offer.version)
-
-    def suspend_agreement(self, agreement: Agreement, by: Caller, reason: str | None, now: int) -> None:
-        """Suspend an active one for a reason, or let it go on (None). Raises Conflict if it is neither."""
-        before, after = ("active", "suspended") if reason is not None else ("suspended", "active")
-        event: NoticeEvent = "suspended" if reason is not None else "resumed"
-        with self._database.changing() as c:
-            suspended = c.execute(
-                update(t.agreements)
-                .where(t.agreements.c.id == agreement.id, t.agreements.c.state == before)
-                .values(state=after, reason=reason)
-            )
-            if not suspended.rowcount:
-                raise Conflict(f"agreement {agreement.id} is {agreement.state}, not {before}")
-            said = {"reason": reason} if reason is not None else {}
-            record(c, now, f"agreement_{event}", agreement=agreement.id, by=by.role, whose=by.id, **said)
-            over = t.notices.c.event.in_(["suspended", "resumed"])
-            c.execute(update(t.notices).where(t.notices.c.agreement == agreement.id, over).values(ended=now))
-            _notify(c, agreement, event, now, name=f"{agreement.id}-{event}-{now}", reason=reason)
-
-    def notify(self, agreement: Agreement, event: NoticeEvent, now: int) -> bool:
-        """Tell an application, once for each version of its terms; whether it was not told before."""
-        name = f"{agreement.id}-{event}-{agreement.version}"
-        with self._database.reading() as c:
-            if c.execute(select(t.notices.c.id).where(t.notices.c.id == name)).first():
-                return False
-        with self._database.changing() as c:
-            if event == "expired":
-                record(c, now, "agreement_expired", agreement=agreement.id, version=agreement.version)
-            _notify(c, agreement, event, now, name=name)
-        return True
-
-    def end_notice(self, notice: str, now: int) -> None:
-        """Take one down. Raises NotFound."""
-        with self._database.changing() as c:
-            end(c, t.notices, [t.notices.c.id == notice], now)
-
-    def revoke_agreement(self, agreement: AgreementId, by: Caller, reason: str, now: int) -> bool:
-        """End an agreement; whether it had not ended yet."""
-        with self._database.changing() as c:
-            return _end_agreements(c, t.agreements.c.id == agreement, by, reason, now) > 0
 
     def withdraw_offer(self, offer: str, by: Caller, reason: str, now: int) -> None:
         """End an offer with its agreements. Raises NotFound."""
         with self._database.changing() as c:
             end(c, t.offers, [t.offers.c.id == offer], now)
             record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
-            _end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
+            end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
 
 
 def _add_terms(connection: Connection, offer: str, version: int, terms: Terms, now: int) -> None:
@@ -415,29 +292,6 @@ def _stated(terms: Terms) -> dict[str, object]:
         "approval": terms.approval,
         **({"price": terms.price} if terms.price else {}),
     }
-
-
-def _notify(
-    connection: Connection,
-    agreement: Agreement,
-    event: NoticeEvent,
-    now: int,
-    *,
-    name: str | None = None,
-    reason: str | None = None,
-) -> None:
-    add(
-        connection,
-        t.notices,
-        id=name or f"{agreement.id}-{event}",
-        application=agreement.application,
-        agreement=agreement.id,
-        offer=agreement.offer,
-        event=event,
-        time=now,
-        until=now + NOTICE_STANDS,
-        reason=reason,
-    )
 
 
 def _facts(datastream: Datastream) -> dict[str, Any]:
@@ -473,15 +327,3 @@ def _gateway(organisation: str, gateway: str) -> list[ColumnElement[bool]]:
 
 def _datastream(organisation: str, datastream: str) -> list[ColumnElement[bool]]:
     return [t.datastreams.c.organisation == organisation, t.datastreams.c.id == datastream]
-
-
-def _end_agreements(connection: Connection, which: ColumnElement[bool], by: Caller, reason: str, now: int) -> int:
-    """End those that have not ended, each on the record; how many there were."""
-    active = which & t.agreements.c.state.in_(["active", "requested", "suspended"])
-    ending = reading.agreements(connection, active)
-    connection.execute(update(t.agreements).where(active).values(state="revoked", ended=now, reason=reason))
-    for agreement in ending:
-        record(connection, now, "agreement_revoked", agreement=agreement.id, by=by.role, whose=by.id, reason=reason)
-        if by != Caller("application", agreement.application):
-            _notify(connection, agreement, "revoked", now, reason=reason)
-    return len(ending)
