@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import Lifespan
@@ -96,6 +99,8 @@ ROOMS = (
 )
 STOP_S = 3  # how long open streams may take to end when the process is told to stop
 
+log = structlog.get_logger()
+
 
 def run_api(settings: Settings) -> None:
     """Serve until SIGTERM."""
@@ -116,21 +121,7 @@ def app(settings: Settings) -> FastAPI:
     """The application over what the settings name."""
     home = Home(settings.home)
     logins = secrets.load(home.logins)
-    services = Services(
-        registry=registry(settings, home),
-        released=released(settings, home),
-        pictures=Pictures(home.pictures, readonly=True),
-        control=Control(home.socket),
-        keeper_state=home.keeper_state,
-        mqtt_host=settings.mqtt_host,
-        listeners=settings.listeners,
-        silent_after=settings.silent_after_ns,
-        limits=Limits(
-            settings.requests_per_key, settings.requests_per_address, settings.wrong_keys, settings.signup_per_hour
-        ),
-        rules=settings.house_rules,
-        webhook_key=secrets.webhook_key(home.webhooks),
-    )
+    services = _services(settings, home)
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
 
@@ -152,11 +143,12 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(harvester.run(others, services), name="harvester"),
             asyncio.create_task(signups.expire(services), name="signups"),
         ]
+        for task in tasks:
+            task.add_done_callback(_watched)
         yield
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)  # a fault was told when it happened
         services.registry.close()
         services.released.close()
         services.pictures.close()
@@ -177,6 +169,32 @@ def app(settings: Settings) -> FastAPI:
     if settings.sensorthings_write:
         made.include_router(sensorthings.writing)
     return made
+
+
+def _services(settings: Settings, home: Home) -> Services:
+    return Services(
+        registry=registry(settings, home),
+        released=released(settings, home),
+        pictures=Pictures(home.pictures, readonly=True),
+        control=Control(home.socket),
+        keeper_state=home.keeper_state,
+        mqtt_host=settings.mqtt_host,
+        listeners=settings.listeners,
+        silent_after=settings.silent_after_ns,
+        limits=Limits(
+            settings.requests_per_key, settings.requests_per_address, settings.wrong_keys, settings.signup_per_hour
+        ),
+        rules=settings.house_rules,
+        webhook_key=secrets.webhook_key(home.webhooks),
+    )
+
+
+def _watched(task: asyncio.Task[None]) -> None:
+    """One that ends by a fault ends the process, which is started again: without it nobody would be told what it tells."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        at = traceback.extract_tb(error.__traceback__)[-1]  # its text may hold what was observed, and is not logged
+        log.error("task_ended", task=task.get_name(), reason=type(error).__name__, at=f"{at.filename}:{at.lineno}")
+        signal.raise_signal(signal.SIGTERM)
 
 
 def application(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
