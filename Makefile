@@ -4,6 +4,7 @@
 #   make test PYTEST_ARGS='-k ledger -x'   arguments for pytest
 #   make faults FAULTS_ARGS='--short killed'   cases, and how long each takes
 #   make soak SOAK_ARGS='--minutes 5'       a shorter one
+#   make vulnerabilities VULNERABILITIES_ARGS=--must-answer   fail if nobody could be asked
 #   make setup PYTHON=python3.13           what a new .venv is made with
 
 PYTHON ?= python3
@@ -12,10 +13,11 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 AUDIT_ARGS ?=
 FAULTS_ARGS ?=
+VULNERABILITIES_ARGS ?=
 SOAK_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots soak lock
+.PHONY: help setup demo setup-test check vulnerabilities reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots soak lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -32,13 +34,16 @@ setup-test: ## install what is missing to test as well: InfluxDB, Chromium, the 
 check: setup-test ## run the static checks only
 	scripts/check
 
+vulnerabilities: setup-test ## ask the registries for known vulnerabilities of what is locked
+	@.venv/bin/python scripts/vulnerabilities.py $(VULNERABILITIES_ARGS)
+
 reference: setup ## write docs/reference anew from the calls and topics as the code has them
 	@scripts/reference
 
-test: check ## run the checks and the tests, on real servers
+test: check vulnerabilities ## run the checks and the tests, on real servers
 	.venv/bin/pytest -m 'not long' $(PYTEST_ARGS)
 
-test-all: check ## run the tests that take minutes as well
+test-all: check vulnerabilities ## run the tests that take minutes as well
 	.venv/bin/pytest $(PYTEST_ARGS)
 
 bench: setup-test ## take every measurement that has a goal: half an hour, on a machine that does nothing else

@@ -161,7 +161,7 @@ def gateway(
     if not check:
         options = ["--json"] if as_json else []
         own = [sys.executable, "-m", "mitoyen.gateway", str(file), *options]
-        os.execv(sys.executable, own)  # noqa: S606 - itself, with less loaded
+        os.execv(sys.executable, own)  # nosec B606  # noqa: S606 - itself, with less loaded
     try:
         configuration = gateway_configuration.load(file)
         login = gateway_configuration.login(configuration.broker)

@@ -368,7 +368,7 @@ def _waits() -> Iterator[float]:
     """Seconds before each attempt to connect: doubling, and spread so that gateways do not come at once."""
     wait, longest = _BACKOFF_S
     while True:
-        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
+        yield wait * random.uniform(0.5, 1.0)  # nosec B311  # noqa: S311 - nobody gains by guessing it
         wait = min(wait * 2, longest)
 
 

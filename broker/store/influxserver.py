@@ -28,7 +28,7 @@ _CONNECT_S = 5.0  # a server that is there accepts within milliseconds, over the
 _ERASE_S = 600.0  # 0.25 ms a series: a stream of a million tags takes 4 min
 _REFUSALS = ("partial write", "unable to parse")  # another bad request is not about rows, but a proxy's
 _LIMIT = "limit exceeded"  # of series or of values a tag: an operator can raise it, and the rows are taken
-_ERASE = f'DELETE FROM "{MEASUREMENT}" WHERE "stream" = $stream'  # noqa: S608 - a constant
+_ERASE = f'DELETE FROM "{MEASUREMENT}" WHERE "stream" = $stream'  # nosec B608  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)

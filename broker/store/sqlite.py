@@ -49,11 +49,11 @@ COMMIT;
 """
 _ROW = "(?, ?, ?, ?, ?)"
 _REPLACE = "ON CONFLICT DO UPDATE SET value = excluded.value, extra = excluded.extra"
-_KEEP_ONE = f"INSERT INTO points VALUES {_ROW} {_REPLACE}"  # noqa: S608 - constants, as below
-_KEEP_MANY = f"INSERT INTO points VALUES {', '.join([_ROW] * _TOGETHER)} {_REPLACE}"  # noqa: S608
+_KEEP_ONE = f"INSERT INTO points VALUES {_ROW} {_REPLACE}"  # nosec B608  # noqa: S608 - constants, as below
+_KEEP_MANY = f"INSERT INTO points VALUES {', '.join([_ROW] * _TOGETHER)} {_REPLACE}"  # nosec B608  # noqa: S608
 _OF_STREAM = "FROM points WHERE stream = (SELECT id FROM streams WHERE name = ?)"
 _ERASE = f"DELETE {_OF_STREAM}"
-_ERASE_KEYS = f"{_ERASE} AND key IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants
+_ERASE_KEYS = f"{_ERASE} AND key IN (SELECT value FROM json_each(?))"  # nosec B608  # noqa: S608 - constants
 _FIND = f"SELECT time, value, key, extra {_OF_STREAM}"
 _READ = f"{_FIND} AND time >= ? AND time < ? ORDER BY time, key LIMIT ?"
 _READ_AFTER = f"{_FIND} AND (time, key) > (?, ?) AND time < ? ORDER BY time, key LIMIT ?"

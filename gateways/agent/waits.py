@@ -12,5 +12,5 @@ def waits() -> Iterator[float]:
     """Seconds before each attempt: doubling, and spread so that a city's gateways do not come at once."""
     wait = FIRST_S
     while True:
-        yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains by guessing it
+        yield wait * random.uniform(0.5, 1.0)  # nosec B311  # noqa: S311 - nobody gains by guessing it
         wait = min(wait * 2, LONGEST_S)
