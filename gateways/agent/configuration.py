@@ -37,22 +37,29 @@ from gateways.agent.link import Login
 SCHEMES = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
+def _without_password(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected no name or password in an address, which is told in logs: files are for them")
+    return value
+
+
 def _mqtt_url(value: str) -> str:
     if urlsplit(value).scheme not in SCHEMES or not urlsplit(value).hostname:
         raise ValueError(f"expected {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}")
-    return value
+    return _without_password(value)
 
 
 def _web_url(value: str) -> str:
     if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
         raise ValueError("expected http://… or https://…")
-    return value
+    return _without_password(value)
 
 
 def _camera_url(value: str) -> str:
     if urlsplit(value).scheme not in ("http", "https", "rtsp", "rtsps") or not urlsplit(value).hostname:
         raise ValueError("expected http://…, https://…, rtsp://… or rtsps://…")
-    return value
+    return _without_password(value)
 
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,63}$")]

@@ -75,6 +75,16 @@ def test_paths_lie_in_the_files_own_folder(tmp_path: Path) -> None:
         (f"broker: {{login: a, url: 'http://b'}}\nsources: [{FILE}]", "mqtts://HOST:PORT"),
         (f"broker: {{login: a}}\noutbox: {{limit_mb: 1}}\nsources: [{FILE}]", "outbox.limit_mb"),
         (f"broker: {{login: a}}\nsources: [{FILE}, {FILE}]", "two sources are called log"),
+        (f"broker: {{login: a, url: 'mqtts://me:pw@b'}}\nsources: [{FILE}]", "no name or password in an address"),
+        (
+            "broker: {login: a}\nsources: [{kind: poll, name: a, urls: ['https://me:pw@b/x'], datastream: y}]",
+            "no name or",
+        ),
+        (
+            "broker: {login: a}\nsources: [{kind: poll, name: a, urls: ['file:///etc/passwd'], datastream: y}]",
+            "https://",
+        ),
+        ("broker: {login: a}\nsources: [{kind: camera, name: a, url: 'rtsp://me@b/x', datastream: y}]", "no name or"),
         ("broker: {login: a}\nsources: [{kind: pigeon, name: a}]", "pigeon"),
         ("broker: {login: a}\nsources: [{kind: file, name: A B, path: x, datastream: y}]", "sources.0.file.name"),
         ("a: [", "expected"),

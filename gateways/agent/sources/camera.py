@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 import structlog
 
+from gateways.agent.sources import web
 from gateways.agent.sources.mjpeg import Parts, boundary
 from gateways.agent.sources.source import Taker
 from gateways.agent.waits import waits
@@ -42,17 +43,17 @@ class Camera:
                         await taker.frame(picture)
                     pauses = waits()
                 except (httpx.HTTPError, ValueError) as error:
-                    log.warning("picture_not_read", source=self._name, reason=str(error) or type(error).__name__)
+                    log.warning("picture_not_read", source=self._name, reason=web.reason(error))
                     pause = next(pauses)
                 await asyncio.sleep(pause)
 
     async def _pictures(self, client: httpx.AsyncClient) -> AsyncIterator[bytes]:
         """The one picture of an answer, or those of one that does not end, not more often than wanted."""
-        async with client.stream("GET", self._url) as answer:
+        async with web.answered(client, self._url) as answer:
             answer.raise_for_status()
             between = boundary(answer.headers.get("Content-Type", ""))
             if between is None:
-                yield _jpeg(b"".join([chunk async for chunk in answer.aiter_bytes()]))
+                yield _jpeg(await web.body(answer, MOST_BYTES))
                 return
             parts, due = Parts(between, MOST_BYTES), 0.0
             async for chunk in answer.aiter_bytes():
@@ -63,6 +64,6 @@ class Camera:
 
 
 def _jpeg(picture: bytes) -> bytes:
-    if not picture.startswith(JPEG) or len(picture) > MOST_BYTES:
-        raise ValueError(f"expected a JPEG of at most {MOST_BYTES} bytes")
+    if not picture.startswith(JPEG):
+        raise ValueError("expected a JPEG")
     return picture

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
+from gateways.agent.sources import web
 from gateways.agent.sources.source import Heard, Taker
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ class Poll:
 
     async def run(self, taker: Taker, places: Mapping[str, str]) -> None:
         del places  # nothing is behind: a page shows what is now
-        async with httpx.AsyncClient(timeout=PATIENCE_S, follow_redirects=True, headers=dict(self._headers)) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, headers=dict(self._headers)) as client:
             while True:
                 begun = time.monotonic()
                 for url in self._urls:
@@ -55,30 +56,19 @@ class Poll:
         if seen is not None and seen.taken < time.monotonic() - AGAIN_S:
             seen = None
         try:
-            async with client.stream(
-                "GET", url, headers={"If-None-Match": seen.tag} if seen and seen.tag else {}
-            ) as answer:
+            async with web.answered(client, url, {"If-None-Match": seen.tag} if seen and seen.tag else {}) as answer:
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
                     return None
                 answer.raise_for_status()
-                body = await _read(answer)
+                body = await web.body(answer, MOST_BYTES)
         except (httpx.HTTPError, ValueError) as error:
-            log.warning("page_not_read", source=self._name, url=_shown(url), reason=str(error) or type(error).__name__)
+            log.warning("page_not_read", source=self._name, url=_shown(url), reason=web.reason(error))
             return None
         digest = hashlib.sha256(body).digest()
         if seen is not None and seen.digest == digest:
             return None
         self._seen[url] = _Seen(answer.headers.get("ETag"), digest, time.monotonic())
         return Heard(urlsplit(url).path.strip("/"), body, time.time_ns())
-
-
-async def _read(answer: httpx.Response) -> bytes:
-    body = b""
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise ValueError(f"longer than {MOST_BYTES} bytes")
-    return body
 
 
 def _shown(url: str) -> str:

@@ -22,6 +22,8 @@ QUALITY = 85
 """Of the JPEGs: what faces and plates are covered at, `broker/vision/picture.py`, loses more."""
 MOST_BYTES = 2 << 20  # what Mosquitto takes
 NICE = 10
+_OPTIONS = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtsps,tcp,tls,rtp,srtp,crypto"}
+"""A camera may lead on to another address: not to a file, nor to what speaks something else."""
 _STALL_S = 20.0  # for one packet; a camera without movement sends on
 
 
@@ -53,7 +55,7 @@ def _pictures(wanted: Wanted) -> Iterator[bytes]:
     av.logging.set_level(av.logging.PANIC)
     due = 0.0
     try:
-        with av.open(wanted.url, options={"rtsp_transport": "tcp"}, timeout=_STALL_S) as stream:
+        with av.open(wanted.url, options=_OPTIONS, timeout=_STALL_S) as stream:
             video = stream.streams.video[0]
             video.codec_context.skip_frame = "NONKEY"
             for frame in stream.decode(video):
