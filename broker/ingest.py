@@ -1,8 +1,10 @@
 """Taking messages in: decode, check, journal, acknowledge. In that order, which is the promise.
 
 Mosquitto never makes a QoS 1 publisher wait and drops what it can't hold, so this path waits for nothing but the journal:
-stores and applications are served from there, each at its own pace. The commit is made on the event loop's own thread: there
-is nothing better to do until it is done, and handing it to another thread costs as much as the commit.
+stores and applications are served from there, each at its own pace. One batch is on its way there at a time, and what comes
+meanwhile is the next: so the order is kept whatever becomes of it, and the slower the journal, the larger its batches. SQLite's
+commit is made on the event loop's own thread: there is nothing better to do until it is done, and handing it to another thread
+costs as much as the commit.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -21,7 +24,7 @@ import structlog
 from broker import topics
 from broker.entry import KEPT_PAYLOAD, Entry, Refusal
 from broker.errors import JournalFull, MitoyenError, Unavailable
-from broker.journal import Batch, Journal, Untimed
+from broker.journal.protocol import Batch, Beside, Journal, Untimed
 from broker.metrics import BATCHES, COMMIT, JOURNAL_FULL, RECORDS_ACCEPTED, RECORDS_REFUSED
 from broker.mqtt import codec, connection
 from broker.mqtt.codec import Message
@@ -32,6 +35,7 @@ from broker.presence import outbox, word
 from broker.reading import Answer, Custom, Format, Formats
 from broker.routes import NOWHERE, Foreign, Routes
 from broker.sightings import Sightings
+from broker.smoothing import Seen, Sight
 from broker.suggestions import Suggestions
 from broker.topics import Source
 from broker.validate import validate
@@ -54,6 +58,19 @@ class IngestSettings:
     batch_delay_s: float
     ahead: int
     """ns."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Messages that are not acknowledged yet, and what they say."""
+
+    entries: list[Entry] = field(default_factory=list)
+    packet_ids: list[int] = field(default_factory=list)
+    records: int = 0
+    untimed: dict[int, Untimed] = field(default_factory=dict)
+    sights: dict[tuple[str, Seen], Sight | None] = field(default_factory=dict)
+    passed: list[bytes] = field(default_factory=list)
+    """Our own marks among them."""
 
 
 class Ingest:
@@ -82,17 +99,16 @@ class Ingest:
         self._on_new_session = on_new_session
         self._connection: Connection | None = None
         self._subscribed = False
-        self._entries: list[Entry] = []
-        self._packet_ids: list[int] = []
-        self._records = 0
+        self._taken = _Taken()
+        self._idle = asyncio.Event()
+        """No batch is on its way to the journal."""
+        self._idle.set()
         self._flush: asyncio.Handle | None = None
         self._last_arrival = 0
         self._messages = journal.place("messages")
         self._untimed = journal.untimed()
         self._sightings = Sightings(journal)
-        self._new_untimed: dict[int, Untimed] = {}
         self._marks: dict[bytes, asyncio.Future[int]] = {}
-        self._passed: list[bytes] = []
 
     @property
     def connected(self) -> bool:
@@ -106,6 +122,8 @@ class Ingest:
 
     async def _listen(self, account: Account) -> None:
         while True:
+            await self._idle.wait()  # what is on its way is known by then when it is delivered once more
+            self._sightings.forget()
             try:
                 async with connection.connect(
                     account, self._take, session_expiry_s=SESSION_EXPIRY_S
@@ -143,24 +161,25 @@ class Ingest:
             self._marks.pop(mark, None)
 
     def _take(self, messages: list[Message]) -> None:
-        now = time.time_ns()
+        now, taken = time.time_ns(), self._taken
         for message in messages:
             if message.topic == _MARK_TOPIC:
-                self._packet_ids.append(message.packet_id)
-                self._passed.append(message.payload)
+                taken.packet_ids.append(message.packet_id)
+                taken.passed.append(message.payload)
                 continue
             entry = self._understand(message, now)
-            self._entries.append(entry)
+            taken.entries.append(entry)
             if message.packet_id:
-                self._packet_ids.append(message.packet_id)
-            self._records += len(entry.points) + len(entry.refusals)
+                taken.packet_ids.append(message.packet_id)
+            taken.records += len(entry.points) + len(entry.refusals)
             self._messages += 1
         self._commit_soon()
 
     def _commit_soon(self) -> None:
-        if self._records >= self._settings.batch_records:
+        taken = self._taken
+        if taken.records >= self._settings.batch_records:
             self._commit()
-        elif self._flush is None and (self._entries or self._packet_ids):
+        elif self._flush is None and (taken.entries or taken.packet_ids):
             self._flush = asyncio.get_running_loop().call_later(self._settings.batch_delay_s, self._commit)
 
     def _understand(self, message: Message, now: int) -> Entry:
@@ -234,8 +253,8 @@ class Ingest:
         if window is not None:
             points = self._sightings.events(topic, window, points, arrived)
         if points:
-            self._entries.append(Entry(topic, arrived, points, []))
-            self._records += len(points)
+            self._taken.entries.append(Entry(topic, arrived, points, []))
+            self._taken.records += len(points)
 
     async def _conclude(self) -> None:
         """Tell, once a second, which tags are gone; only while we would hear it if they were not."""
@@ -246,8 +265,8 @@ class Ingest:
             now = self._last_arrival = max(time.time_ns(), self._last_arrival + 1)
             try:
                 for topic, points in self._sightings.departures(self.routes.smoothed, now):
-                    self._entries.append(Entry(topic, now, points, concluded=True))
-                    self._records += len(points)
+                    self._taken.entries.append(Entry(topic, now, points, concluded=True))
+                    self._taken.records += len(points)
             except Unavailable as error:
                 log.error("sights_not_forgotten", reason=str(error))
             self._commit_soon()
@@ -278,7 +297,7 @@ class Ingest:
         recent = known is not None and self._messages - known.number < 2 * codec.RECEIVE_MAXIMUM
         if known is not None and recent and message.duplicate and known.digest == digest:
             return known.arrived
-        self._new_untimed[message.packet_id] = Untimed(digest, arrived, self._messages)
+        self._taken.untimed[message.packet_id] = Untimed(digest, arrived, self._messages)
         return arrived
 
     def _commit(self) -> None:
@@ -287,35 +306,48 @@ class Ingest:
             self._flush = None
         if self._connection is None:
             return
-        if not self._entries:
-            self._acknowledge()
+        if not self._idle.is_set():
+            if self._taken.records >= self._settings.batch_records:
+                self._connection.pause()
             return
-        places = {**self._places(), "messages": self._messages}
-        began = time.perf_counter()
+        taken, self._taken = self._taken, _Taken()
+        if taken.entries:
+            self._append(taken)
+        else:
+            self._acknowledge(taken)
+
+    def _append(self, taken: _Taken) -> None:
+        taken.sights |= self._sightings.handed_over()
+        beside = Beside({**self._places(), "messages": self._messages}, taken.untimed, taken.sights)
+        self._idle.clear()
         try:
-            batch = self._journal.append(self._entries, places, self._new_untimed, self._sightings.changes)
+            self._journal.append(taken.entries, beside, partial(self._journalled, taken, time.perf_counter()))
         except JournalFull as error:
             JOURNAL_FULL.inc()
             log.error("journal_full", reason=str(error))
+            self._taken = taken
+            self._idle.set()
+            assert self._connection is not None
             self._connection.pause()
             self._flush = asyncio.get_running_loop().call_later(RETRY_S, self._commit)
-            return
-        COMMIT.observe(time.perf_counter() - began)
-        self._sightings.kept()
-        self._untimed |= self._new_untimed
-        self._acknowledge()
-        self._count(batch)
-        self._on_batch(batch)
 
-    def _acknowledge(self) -> None:
-        assert self._connection is not None
-        packet_ids = self._packet_ids
-        for mark in self._passed:
+    def _journalled(self, taken: _Taken, began: float, batches: list[Batch]) -> None:
+        COMMIT.observe(time.perf_counter() - began)
+        self._untimed |= taken.untimed
+        self._idle.set()
+        self._acknowledge(taken)
+        for batch in batches:
+            self._count(batch)
+            self._on_batch(batch)
+        if self._taken.entries or self._taken.packet_ids:  # they came meanwhile, and have waited
+            self._commit()
+
+    def _acknowledge(self, taken: _Taken) -> None:
+        for mark in taken.passed:
             if (passed := self._marks.get(mark)) is not None and not passed.done():
                 passed.set_result(self._journal.last)
-        self._empty()
-        if not self._connection.lost.done():
-            self._connection.acknowledge(packet_ids)
+        if self._connection is not None and not self._connection.lost.done():
+            self._connection.acknowledge(taken.packet_ids)
             self._connection.resume()
 
     def _count(self, batch: Batch) -> None:
@@ -328,16 +360,12 @@ class Ingest:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        self._empty()
-        self._sightings.forget()
+        self._taken = _Taken()
         for waiting in self._marks.values():
             if not waiting.done():
                 waiting.set_exception(Unavailable("the connection to Mosquitto was lost"))
         self._connection = None
         self._subscribed = False
-
-    def _empty(self) -> None:
-        self._entries, self._packet_ids, self._records, self._new_untimed, self._passed = [], [], 0, {}, []
 
 
 def _presence(message: Message, topic: str, arrived: int, respond: str) -> Entry:

@@ -18,7 +18,7 @@ import structlog
 from broker.consent import NONE
 from broker.entry import Entry
 from broker.errors import Unavailable
-from broker.journal import Batch, Journal
+from broker.journal.protocol import Batch, Journal
 from broker.meter import Meter
 from broker.metrics import PUBLISH_REFUSED, PUBLISHED, RECEIPTS
 from broker.mqtt import codec, connection
@@ -137,7 +137,7 @@ class Outbound:
                 self._retain_last(outlet)
         while not out.lost.done():
             await self._publish_retained(out)
-            batch = self._next(done)
+            batch = await self._next(done)
             if batch is None:
                 await self._rest()
                 continue
@@ -153,13 +153,13 @@ class Outbound:
                 await asyncio.wait_for(self._something.wait(), 0.05 if self._pending else 5)
         self._advance()
 
-    def _next(self, done: int) -> Batch | None:
+    async def _next(self, done: int) -> Batch | None:
         while self._waiting and self._waiting[0].seq <= done:
             self._forget()
         if self._waiting and self._waiting[0].seq == done + 1:
             return self._forget()
         if done < self._journal.last:
-            found = self._journal.read(done, most_bytes=1)
+            found = await self._journal.read(done, most_bytes=1)
             return found[0] if found else None
         return None
 

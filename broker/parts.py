@@ -16,10 +16,12 @@ from broker import control, mosquitto, secrets, signing, times
 from broker.audits import Audits
 from broker.authority import Authority
 from broker.bearers import Bearers
+from broker.entry import Entry
 from broker.errors import JournalFull, MitoyenError, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
-from broker.journal import Batch, Journal, JournalReader
+from broker.journal.protocol import NOTHING, Batch
+from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress, kept, place_of
@@ -70,7 +72,7 @@ def run_keeper(settings: Settings) -> None:
         live = stack.enter_context(closing(PahoPublisher(account(settings, login, "-keeper"))))
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
-            journal=stack.enter_context(closing(JournalReader(home.journal))),
+            journal=stack.enter_context(closing(SqliteReader(home.journal))),
             progress=stack.enter_context(closing(Progress(home.keeper))),
             raw=stores.raw,
             released=stores.released,
@@ -92,7 +94,7 @@ class _Broker:
         self._home = home
         self._formats = formats
         self._registry = registry(settings, home)
-        self._journal = Journal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
+        self._journal = SqliteJournal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
         self._meter = Meter(home.meter)
         pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
         self._outbound = Outbound(self._journal, pseudonyms, settings.lateness_ns, self._meter)
@@ -150,6 +152,18 @@ class _Broker:
             self._journal.close()
             self._registry.close()
 
+    async def _append(self, entries: list[Entry]) -> None:
+        """Journal what did not come over Mosquitto. Raises JournalFull."""
+        safe = asyncio.Event()
+
+        def journalled(batches: list[Batch]) -> None:
+            for batch in batches:
+                self._journalled(batch)
+            safe.set()
+
+        self._journal.append(entries, NOTHING, journalled)
+        await safe.wait()
+
     def _journalled(self, batch: Batch) -> None:
         self._outbound.offer(batch)
 
@@ -184,7 +198,7 @@ class _Broker:
             log.warning("last_values_unknown", reason=str(error))
         of_topic = {topic: stream for stream, topic in streams.items()}
         place = place_of(home.keeper)
-        while place < self._outbound.place and (batches := self._journal.read(place)):
+        while place < self._outbound.place and (batches := await self._journal.read(place)):
             for batch in batches:
                 for entry in batch.entries:
                     if entry.points and entry.topic in of_topic:
@@ -233,7 +247,7 @@ class _Broker:
                 return await self._reconciled()
             case control.FramesSeen(entries=entries):
                 if entries:
-                    self._journalled(self._journal.append(entries, {}, {}))
+                    await self._append(entries)
                 return None
             case control.Preview():
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())

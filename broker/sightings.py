@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from broker.journal import Journal
+from broker.journal.protocol import Journal
 from broker.metrics import READS_SMOOTHED
 from broker.points import Point, tag_point
 from broker.reading import TagRead
@@ -21,7 +21,7 @@ _told = msgspec.json.Decoder(dict[str, object]).decode
 
 
 class Sightings:
-    """By input topic. What is here and not in the journal is told by `changes`, until it is `kept`."""
+    """By input topic. What is here and not in the journal is `handed_over` to whoever writes it."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -49,14 +49,10 @@ class Sightings:
                 self._note(topic, smoothing)
                 yield topic, [_point(event) for event in gone]
 
-    @property
-    def changes(self) -> Mapping[tuple[str, Seen], Sight | None]:
-        """What the journal is to keep with the events."""
-        return self._changes
-
-    def kept(self) -> None:
-        """The journal has it."""
-        self._changes = {}
+    def handed_over(self) -> Mapping[tuple[str, Seen], Sight | None]:
+        """What the journal is to keep with the events since the last time; whoever asks sees to it that it does."""
+        changes, self._changes = self._changes, {}
+        return changes
 
     def forget(self) -> None:
         """Begin again with what the journal has: what came since then comes once more."""

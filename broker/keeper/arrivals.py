@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from broker import times, topics
 from broker.entry import Entry
-from broker.journal import Batch
+from broker.journal.protocol import Batch
 from broker.keeper.closer import Closer
 from broker.keeper.known import Known
 from broker.keeper.news import News

@@ -17,7 +17,7 @@ import structlog
 
 from broker import times
 from broker.errors import StoreUnavailable, Unavailable
-from broker.journal import JournalReader
+from broker.journal.protocol import JournalReader
 from broker.keeper import state
 from broker.keeper.arrivals import Arrivals
 from broker.keeper.closer import Closer

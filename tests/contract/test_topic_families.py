@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from broker import times
 from broker.errors import MitoyenError
 from broker.ingest import Ingest, IngestSettings
-from broker.journal import Journal
+from broker.journal.protocol import Beside
+from broker.journal.sqlite import SqliteJournal
 from broker.model import Datastream, FormatName, OrganisationId
 from broker.mqtt.codec import Message
 from broker.receipt import receipt
@@ -52,7 +53,7 @@ def datastream(name: str, kind: Kind, gateway: str = "g", **more: str) -> Datast
 
 @pytest.fixture
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    journal = Journal(tmp_path / "journal.sqlite", limit_bytes=1 << 30)
+    journal = SqliteJournal(tmp_path / "journal.sqlite", limit_bytes=1 << 30)
     made = Ingest(
         journal,
         IngestSettings(1_000_000, 1, 0),
@@ -102,8 +103,8 @@ def _fuzz(ingest: Ingest, family: str, messages: int) -> None:
             entry = ingest._read(one, one.topic.decode(errors="replace"), NOW)
         except MitoyenError as error:
             pytest.fail(f"{error}")
-        made = [*ingest._entries, entry]
-        ingest._entries.clear()
+        made = [*ingest._taken.entries, entry]
+        ingest._taken.entries.clear()
         msgspec.msgpack.encode(made)
         msgspec.json.decode(receipt(entry))
         assert all(refusal.reason for refusal in entry.refusals)
@@ -112,7 +113,7 @@ def _fuzz(ingest: Ingest, family: str, messages: int) -> None:
     taken_or_refused()
     ingest._journal.append(
         [ingest._read(Message(b"in/o/g/m", b"1", 0, False, None, None), "in/o/g/m", NOW)],
-        {}, ingest._new_untimed, ingest._sightings.changes,
+        Beside({}, ingest._taken.untimed, ingest._sightings.handed_over()), lambda _: None,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from broker.entry import Refusal
 from broker.ingest import Ingest, IngestSettings
-from broker.journal import Journal
+from broker.journal.sqlite import SqliteJournal
 from broker.mqtt.codec import Message
 from broker.reading import Formats
 from broker.routes import Foreign, Routes
@@ -25,7 +25,7 @@ class Unprepared:
 
 
 def test_a_message_that_a_fault_of_ours_can_not_read_is_refused_and_logged_without_what_it_says(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal", limit_bytes=64 << 20)
+    journal = SqliteJournal(tmp_path / "journal", limit_bytes=64 << 20)
     formats = Formats({}, lambda *_: Unprepared(), lambda *_: None, str, lambda _: [])
     ingest = Ingest(
         journal,

@@ -16,7 +16,8 @@ from broker import keys, times
 from broker.entry import Entry
 from broker.errors import StoreRejected, StoreUnavailable
 from broker.identity import identity
-from broker.journal import Journal, JournalReader
+from broker.journal.protocol import NOTHING, Batch
+from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.progress import Progress, kept
 from broker.licence import Terms
@@ -103,7 +104,7 @@ class Bench:
         self.registry.migrate()
         self.registry.add_organisation(Organisation(OWNER, "O"), "key", 0)
         self.registry.add_gateway(Gateway(OWNER, "g", "g", "json", (keys.account("g", "p"),)), 0)
-        self.journal = Journal(home / "journal", limit_bytes=64 << 20)
+        self.journal = SqliteJournal(home / "journal", limit_bytes=64 << 20)
         self.raw, self.released = SqliteStore(home / "raw"), SqliteStore(home / "released")
         self.heard = Heard()
         self._numbers = itertools.count()
@@ -114,7 +115,7 @@ class Bench:
         self.heard = Heard()
         self.keeper = Keeper(
             registry=self.registry,
-            journal=JournalReader(self.home / "journal"),
+            journal=SqliteReader(self.home / "journal"),
             progress=Progress(self.home / "keeper"),
             raw=self.raw,
             released=self.released,
@@ -150,7 +151,7 @@ class Bench:
 
     def receive(self, datastream: Datastream, *points: Point) -> None:
         """As the ingester would: journalled at the present."""
-        self.journal.append([Entry(f"in/o/g/{datastream.id}", self.now, list(points))], {}, {})
+        self.journal.append([Entry(f"in/o/g/{datastream.id}", self.now, list(points))], NOTHING, _safe)
 
     def settle(self, at: int | None = None) -> None:
         """Let the keeper do all there is to do, at this time."""
@@ -491,13 +492,13 @@ def test_a_last_will_is_told_at_once_and_until_the_gateway_is_back(bench: Bench)
     bench.receive(stream, at(1))
     bench.settle()
     bench.now += S
-    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="offline")], {}, {})
+    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="offline")], NOTHING, _safe)
     bench.settle()
     gone = {"state": "silent", "since": times.text(bench.now), "reason": "last_will"}
     assert status_of(bench, "d") == gone
     assert bench.heard.told["status/o/g"] == {"gateway": "g", **gone}
     bench.now += S
-    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="online")], {}, {})
+    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="online")], NOTHING, _safe)
     bench.settle()
     assert bench.heard.told["status/o/g"] == {"gateway": "g", "state": "live"}
 
@@ -742,6 +743,10 @@ def _note(bench: Bench, streams: list[str], told: dict[tuple[str, int, str], set
 
 def status_of_all(bench: Bench) -> set[tuple[str, str | None]]:
     return {(told["state"], told.get("reason")) for told in bench.heard.told.values() if "datastream" in told}
+
+
+def _safe(_batches: list[Batch]) -> None:
+    """Nobody waits for it."""
 
 
 def _away(_stream: str) -> None:

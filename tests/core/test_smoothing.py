@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from api import epcis
 from broker import times
-from broker.journal import Journal
+from broker.entry import Entry
+from broker.journal.protocol import Beside
+from broker.journal.sqlite import SqliteJournal
 from broker.licence import Terms
 from broker.points import tag_point
 from broker.reading import TagRead
@@ -104,7 +106,7 @@ def in_pieces(at: list[int], cuts: list[int], *, again: bool) -> list[tuple[str 
 def test_what_the_journal_keeps_of_the_tags_that_are_there_outlives_a_crash_and_not_its_datastream(
     tmp_path: Path,
 ) -> None:
-    journal = Journal(tmp_path / "journal.sqlite", limit_bytes=1 << 20)
+    journal = SqliteJournal(tmp_path / "journal.sqlite", limit_bytes=1 << 20)
     point = tag_point(5, "urn:epc:id:sgtin:1.2.3", antenna=1, rssi=-60.0)
 
     def began() -> Sightings:
@@ -114,7 +116,7 @@ def test_what_the_journal_keeps_of_the_tags_that_are_there_outlives_a_crash_and_
     (arrived,) = first.events(TOPIC, WINDOW, [point], 5)
     assert msgspec.json.decode(arrived.extra) == {"antenna": 1, "biz_step": ARRIVED}
     assert began().events(TOPIC, WINDOW, [point], 5) == [arrived], "what was not journalled comes once more"
-    journal._see(first.changes)
+    journal.append([Entry(TOPIC, 5, [arrived])], Beside({}, {}, first.handed_over()), lambda _: None)
     assert not began().events(TOPIC, WINDOW, [point], 5)
     ((topic, (gone,)),) = began().departures({TOPIC: WINDOW}, times.LATEST)
     assert (topic, gone.time, gone.key) == (TOPIC, 5, f"{point.value}||1/{GONE}")
