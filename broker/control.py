@@ -243,10 +243,11 @@ class Ready(msgspec.Struct, tag="ready"):
     """Whether messages are taken in and published."""
 
 
-OwnersCall: TypeAlias = Gateways | Refusals | FramesSeen | Reconcile | Preview | Audit | Suggested | Decode
+OwnersCall: TypeAlias = Gateways | Refusals | Preview | Audit | Suggested | Decode
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
-Call: TypeAlias = Changed | CaughtUp | Ready | Sign | HoldJournal | OwnersCall | MeterCall | BearerCall
+WorkersCall: TypeAlias = CaughtUp | HoldJournal | Ready | Reconcile | FramesSeen | OwnersCall | MeterCall
+Call: TypeAlias = Changed | Sign | BearerCall | WorkersCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from contextlib import ExitStack, closing, suppress
-
-import structlog
+from contextlib import ExitStack, closing
 
 from broker import control, secrets
 from broker.camera.cameras import Cameras, CameraSettings
 from broker.entry import Entry
 from broker.home import Home
 from broker.opening import registry
-from broker.part import account, alone
+from broker.part import account, alone, until_told
 from broker.registry.registry import Registry
 from broker.settings import Settings
 from broker.store.pictures import Pictures
 from broker.vision.wire import Setup
-
-log = structlog.get_logger()
 
 
 def run_cameras(settings: Settings) -> None:
@@ -53,9 +48,4 @@ async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures
         revision=known.revision,
         report=report,
     )
-    work = asyncio.ensure_future(cameras.run(account(settings, secrets.load(home.logins)["mitoyen.cameras"])))
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
-    with suppress(asyncio.CancelledError):
-        await work
-    log.info("cameras_stopped")
+    await until_told("cameras_stopped", cameras.run(account(settings, secrets.load(home.logins)["mitoyen.cameras"])))

@@ -1,4 +1,4 @@
-"""Opening what the settings name: the registry, and what was released. Whoever may also open raw data is `parts.py` alone."""
+"""Opening what the settings name: the registry, and what was released. Raw data is opened by `parts/` alone."""
 
 from __future__ import annotations
 

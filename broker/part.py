@@ -1,17 +1,23 @@
-"""What each process that `mitoyen up` runs begins with: a lock, so that there is one of its kind, and its login at Mosquitto."""
+"""What each process that `mitoyen up` runs begins and ends with: a lock, so that there is one of its kind, its login at Mosquitto, a signal."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 from broker import secrets
 from broker.errors import Unavailable
 from broker.mqtt.connection import Account
 from broker.settings import Settings
+
+log = structlog.get_logger()
 
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
@@ -37,3 +43,14 @@ def alone(path: Path) -> Iterator[None]:
                     ) from None
                 time.sleep(0.05)
         yield
+
+
+async def until_told(then: str, *tasks: Coroutine[object, object, None]) -> None:
+    """Run these together until SIGTERM or SIGINT, `then` log this; or until one fails, which raises what it raised."""
+    work = asyncio.gather(*tasks)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info(then)

@@ -21,12 +21,12 @@ def main() -> None:
     settings = Settings.model_validate_json(Path(settings_file).read_text())
     # only what a part needs is imported by it: the HTTP side never loads the raw store
     if part == "broker":
-        from broker.parts import run_broker  # noqa: PLC0415
+        from broker.parts.broker import run_broker  # noqa: PLC0415
         from gateways.formats import formats  # noqa: PLC0415
 
         run_broker(settings, formats())
     elif part == "keeper":
-        from broker.parts import run_keeper  # noqa: PLC0415
+        from broker.parts.keeper import run_keeper  # noqa: PLC0415
 
         os.nice(5)  # what people wait for is live; what is kept can catch up
         run_keeper(settings)

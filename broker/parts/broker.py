@@ -1,0 +1,34 @@
+"""The process that takes in, gives out and says who may: all of it but the keeper, where there is one partition."""
+
+from __future__ import annotations
+
+import asyncio
+
+from broker.home import Home
+from broker.opening import registry
+from broker.part import alone, until_told
+from broker.parts.access import Access
+from broker.parts.worker import Worker
+from broker.reading import Formats
+from broker.settings import Settings
+
+
+def run_broker(settings: Settings, formats: Formats) -> None:
+    """Take in, publish, authorise; until SIGTERM."""
+    home = Home(settings.home)
+    with alone(home.run / "broker.lock"):
+        asyncio.run(_run(settings, home, formats))
+
+
+async def _run(settings: Settings, home: Home, formats: Formats) -> None:
+    known = registry(settings, home)
+    worker = Worker(settings, home, formats, known)
+    access = Access(settings, home, formats, known, worker)
+    try:
+        snapshot = await asyncio.to_thread(known.snapshot)
+        await worker.remember_last(snapshot)
+        await access.follow(snapshot)
+        await until_told("broker_stopped", access.run(), worker.run())
+    finally:
+        worker.close()
+        known.close()

@@ -1,0 +1,49 @@
+"""The process that keeps what the journal holds."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack, closing
+
+from broker import control, secrets
+from broker.home import Home
+from broker.journal.sqlite import SqliteReader
+from broker.keeper.keeper import Keeper, KeeperSettings
+from broker.keeper.live import PahoPublisher
+from broker.keeper.progress import Progress
+from broker.opening import registry
+from broker.part import account, alone
+from broker.parts import stores
+from broker.privacy import tags
+from broker.privacy.keys import PseudonymKeys, load_key
+from broker.settings import Settings
+
+
+def run_keeper(settings: Settings) -> None:
+    """Keep what the journal holds; until SIGTERM."""
+    home = Home(settings.home)
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    with ExitStack() as stack:
+        stack.enter_context(alone(home.run / "keeper.lock"))
+        opened = stores.both(settings, home)
+        stack.enter_context(closing(opened.raw))
+        stack.enter_context(closing(opened.released))
+        login = secrets.load(home.logins)["mitoyen.live"]
+        live = stack.enter_context(closing(PahoPublisher(account(settings, login, "-keeper"))))
+        keeper = Keeper(
+            registry=stack.enter_context(closing(registry(settings, home))),
+            journal=stack.enter_context(closing(SqliteReader(home.journal))),
+            progress=stack.enter_context(closing(Progress(home.keeper))),
+            raw=opened.raw,
+            released=opened.released,
+            keys=PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping),
+            hash_of=tags.hasher(load_key(home.tags)),
+            live=live,
+            state_file=home.keeper_state,
+            settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns),
+            report=lambda published: control.Control(home.socket).call(control.WindowsPublished(published)),
+        )
+        keeper.run(stop)
