@@ -18,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.errors import denied, forbidden, unauthenticated
 from api.forms import Id
 from api.limits import Limits, address_of
+from api.remembered import Remembered
 from api.sessions import proves
 from broker import keys
 from broker.access import NOTHING, Denied, Permitted, Used, chosen, permit
@@ -27,7 +28,6 @@ from broker.keeper import state
 from broker.meter import Delivered
 from broker.model import Agreement, ApplicationId, Caller, Key, Offer, OfferId, Scope
 from broker.registry.registry import Registry
-from broker.registry.snapshot import Snapshot
 from broker.settings import HouseRules, Listener
 from broker.store.pictures import Pictures
 from broker.store.protocol import Store
@@ -73,8 +73,12 @@ class Services:
     """Grows with every change that is noticed."""
     _uses: dict[str, int] = field(default_factory=dict)
     """When (ns) which key was used last."""
-    _latest: Snapshot | None = None
     _noted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    known: Remembered = field(init=False)
+    """The registry, for what every request asks of it."""
+
+    def __post_init__(self) -> None:
+        self.known = Remembered(self.registry)
 
     def changed(self, passwords: dict[str, str] | None = None) -> None:
         """Make a change of the registry effective everywhere; returns when it is. Raises Unavailable."""
@@ -99,12 +103,12 @@ class Services:
         """The same for one that was permitted before: key, terms or its owner's standing may have changed since."""
         if caller is not None and (caller.key is None or not self.registry.keyring.lives(caller.key.id, self.clock())):
             raise unauthenticated()
-        return self.permit(caller, self.registry.offer(offer.id), scope)
+        return self.permit(caller, self.known.offer(offer.id), scope)
 
     def readable(self, caller: Caller | None) -> tuple[int, dict[str, Readable]]:
         """All offers that the caller may read now, by the same decision; and the registry's revision that it was made on."""
         within(caller, "history")
-        snapshot = self._snapshot()
+        snapshot = self.known.snapshot()
         own: dict[OfferId, list[Agreement]] = {}
         if caller is not None and caller.role == "application":
             for one in snapshot.agreements_of(ApplicationId(caller.id)):
@@ -119,25 +123,19 @@ class Services:
 
     def open_to_anyone(self) -> dict[str, Offer]:
         """All offers that anyone may read now, by the same decision. Raises Unavailable."""
-        offers = self._snapshot().offers.values()
+        offers = self.known.snapshot().offers.values()
         return {str(one.id): one for one in offers if isinstance(permit(one, None, self.clock()), Permitted)}
 
     def still_open(self, offer: str) -> Offer | None:
         """An offer as it is now, if anyone may read it. Raises Unavailable."""
-        found = self._snapshot().offers.get(OfferId(offer))
+        found = self.known.snapshot().offers.get(OfferId(offer))
         return found if found is not None and isinstance(permit(found, None, self.clock()), Permitted) else None
-
-    def _snapshot(self) -> Snapshot:
-        """The registry as it is now: read again only when it changed."""
-        if self._latest is None or self._latest.revision != self.registry.revision():
-            self._latest = self.registry.snapshot()
-        return self._latest
 
     def agreement(self, caller: Caller | None, offer: Offer) -> Agreement | None:
         """What the caller reads an offer under, if it is an application that has one."""
         if caller is None or caller.role != "application":
             return None
-        return chosen(offer, self.registry.agreements_between(caller.id, offer.id), self.clock(), self.used)
+        return chosen(offer, self.known.agreements_between(caller.id, offer.id), self.clock(), self.used)
 
     def delivered(self, *what: Delivered) -> None:
         """Count what was answered; whoever had its quota is decided on anew. Raises Unavailable."""
@@ -170,7 +168,7 @@ class Services:
 
     def caller_of(self, key_hash: str) -> Caller | None:
         """The same of a key whose hash alone is known."""
-        found, now = self.registry.caller_of(key_hash), self.clock()
+        found, now = self.known.caller_of(key_hash), self.clock()
         if found is None or found.key is None or (found.key.expires is not None and found.key.expires <= now):
             return None
         self._uses[found.key.id] = now
@@ -214,12 +212,13 @@ class Services:
         return said if fresh else None
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     found = request.app.state.services
     assert isinstance(found, Services)
     return found
 
 
+# the dependencies that ask nobody are `async`: a thread for each would take longer than they do
 _bearer = HTTPBearer(auto_error=False, description="An organisation's, an application's or the operator's key.")
 Credentials: TypeAlias = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 With: TypeAlias = Annotated[Services, Depends(services)]
@@ -270,7 +269,7 @@ def _admitted(request: Request, caller: Caller, key: Key, with_: Services) -> Ca
 Anyone: TypeAlias = Annotated[Caller | None, Depends(anyone)]
 
 
-def _known(request: Request, caller: Anyone) -> Caller:
+async def _known(request: Request, caller: Anyone) -> Caller:
     if caller is None:
         raise unauthenticated()
     if request.method in LOOKING:
@@ -281,13 +280,13 @@ def _known(request: Request, caller: Anyone) -> Caller:
 Known: TypeAlias = Annotated[Caller, Depends(_known)]
 
 
-def _operator(caller: Known) -> Caller:
+async def _operator(caller: Known) -> Caller:
     if caller.role != "operator":
         raise forbidden("Only the operator may do this.", "operator_only")
     return caller
 
 
-def _organisation(caller: Known) -> Caller:
+async def _organisation(caller: Known) -> Caller:
     if caller.role != "organisation":
         raise forbidden("Only an organisation may do this: use an organisation's key.", "organisation_only")
     return caller
@@ -297,7 +296,7 @@ Operator: TypeAlias = Annotated[Caller, Depends(_operator)]
 OfOrganisation: TypeAlias = Annotated[Caller, Depends(_organisation)]
 
 
-def _whose(
+async def _whose(
     caller: Known,
     organisation: Annotated[Id | None, Query(description="The operator says whose", examples=["air-lyon"])] = None,
 ) -> str:
@@ -305,7 +304,7 @@ def _whose(
         if organisation is None:
             raise Malformed("organisation: expected whose, since the operator has none of its own")
         return organisation
-    own = _organisation(caller).id
+    own = (await _organisation(caller)).id
     if organisation not in (None, own):
         raise forbidden(f"What the organisation {organisation} has is its own.")
     return own

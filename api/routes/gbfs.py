@@ -24,7 +24,7 @@ def feed(
     with_: With,
 ) -> Response:
     """A GBFS 3.0 feed of an offer; begin with `gbfs.json`."""
-    found = with_.registry.offer(offer)
+    found = with_.known.offer(offer)
     with_.permit(caller, found)
     latest = with_.released.latest(gbfs.streams(gbfs.stations(found))) if feed.startswith("station") else {}
     owner = with_.registry.organisation(found.organisation)

@@ -57,7 +57,7 @@ class Asked:
     since: Cursor | None = None
 
 
-def asked(
+async def asked(
     request: Request,
     start: Annotated[str | None, Query(description="RFC 3339; counts", examples=["2026-11-22T20:00:00Z"])] = None,
     end: Annotated[
@@ -106,7 +106,7 @@ def observations(
 
     Parquet answers ranges of bytes, so that a reader may take the URL for a file.
     """
-    found, offer = with_.registry.release(release)
+    found, offer = with_.known.release(release)
     after = reading.decode_cursor(since) if since else None
     return _answer(request, with_, _reader(with_, caller, offer), [found], replace(query, since=after))
 
@@ -117,7 +117,7 @@ def observations_of_offer(
     request: Request, offer: forms.AnOffer, caller: Anyone, with_: With, query: Query_
 ) -> Response:
     """The same of all datastreams of an offer, one after the other, each oldest first; `bbox` chooses among them."""
-    found = with_.registry.offer(offer)
+    found = with_.known.offer(offer)
     reader = _reader(with_, caller, found)
     different = {release.stream: release for release in reversed(found.releases)}  # by cell all are one
     return _answer(request, with_, reader, [r for r in found.releases if r is different[r.stream]], query)
@@ -126,7 +126,7 @@ def observations_of_offer(
 @router.get("/releases/{release}/latest")
 def latest(release: forms.ARelease, caller: Anyone, with_: With) -> Response:
     """The newest observation that was released; of a window with groups, an array of all of them; of a camera the picture."""
-    found, offer = with_.registry.release(release)
+    found, offer = with_.known.release(release)
     with_.permit(caller, offer)
     if found.datastream.kind == "camera":
         return _picture(with_, caller, offer, found)
@@ -223,6 +223,8 @@ def _answer(request: Request, with_: Services, reader: _Reader, releases: Sequen
     first = next(body, b"")  # a store that is away is told by the status, which is sent before the first byte
     headers = _headers(offer, completeness)
     HISTORY.labels("complete" if completeness.complete else completeness.reason).inc()
+    if made.taken is not None:
+        return Response(first, media_type=media_type, headers=headers)
     return StreamingResponse(itertools.chain([first], body), media_type=media_type, headers=headers)
 
 
@@ -239,7 +241,10 @@ class _Made:
 
     def body(self, encode: Encode, completeness: Completeness) -> Iterator[bytes]:
         pages = self.pages() if self.taken is None else iter(self.taken)
-        return self.reader.counted(encode(self.sheets[0].heading, self._read(pages), completeness))
+        pieces = encode(self.sheets[0].heading, self._read(pages), completeness)
+        if self.taken is not None:
+            pieces = iter([b"".join(pieces)])  # each is told to the broker
+        return self.reader.counted(pieces)
 
     def _read(self, pages: Iterator[tuple[Sheet, list[Point]]]) -> Iterator[tuple[Sheet, list[Point]]]:
         for sheet, page in pages:

@@ -53,7 +53,7 @@ def live(
     ] = None,
 ) -> StreamingResponse:
     """A release as it comes: the last value at once, then every new one."""
-    found, offer = with_.registry.release(release)
+    found, offer = with_.known.release(release)
     decision = with_.permit(caller, offer, "live")
     after = reading.decode_cursor(last_event_id) if last_event_id else None
     stream = _Stream(with_, request.app.state.hub, caller)
@@ -75,7 +75,7 @@ def live_of_several(
     within(caller, "live")
     stream = _Stream(with_, request.app.state.hub, caller, several=True)
     for one in release or ():
-        found, offer = with_.registry.release(one)
+        found, offer = with_.known.release(one)
         stream.add(found, offer, with_.permit(caller, offer, "live"))
     for offer in with_.registry.offers() if release is None else ():
         try:

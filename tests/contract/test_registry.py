@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api.remembered import Remembered
 from broker import keys
 from broker.errors import Conflict, NotFound, Unavailable
 from broker.licence import Terms
@@ -126,6 +127,28 @@ def test_every_change_raises_the_revision_and_no_reading_does(registry: Registry
     registry.add_gateway(GATEWAY, 2)
     seen.append(registry.revision())
     assert seen == sorted(set(seen))
+
+
+def test_what_is_remembered_of_it_is_never_older_than_the_question(registry: Registry) -> None:
+    filled(registry)
+    known, key = Remembered(registry), keys.key_hash("app-key")
+    for _ in range(2):
+        assert known.offer("offer") == offer()
+        assert known.release("offer-release") == (offer().releases[0], offer())
+        assert known.agreements_between("app", "offer") == [agreement()]
+        assert known.caller_of(key) == Caller("application", "app")
+        assert known.caller_of("nobody's") is None
+    registry.suspend_organisation(ORGANISATION.id, "overdue", 6)
+    assert known.offer("offer").suspended
+    assert known.caller_of(key) == Caller("application", "app", suspended=True)
+    registry.revoke_agreement(AgreementId("agreement"), OPERATOR, "over", 7)
+    assert [one.state for one in known.agreements_between("app", "offer")] == ["revoked"]
+    registry.end_application(APPLICATION, OPERATOR, 8)
+    assert known.caller_of(key) is None
+    registry.withdraw_offer("offer", OPERATOR, "over", 9)
+    assert known.release("offer-release")[1].withdrawn == 9
+    with pytest.raises(NotFound):
+        known.offer("other")
 
 
 def test_what_exists_is_not_made_again_and_nothing_of_the_attempt_stays(registry: Registry) -> None:
