@@ -6,6 +6,7 @@ Loopback is an address like any other. Behind a proxy it is the one that the pro
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import threading
@@ -13,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import Problem, answer
 from broker.metrics import LIMITED
@@ -24,6 +25,8 @@ MOST_CALLERS = 50_000
 """That are remembered: some 10 MB. Whoever was quiet longest is forgotten, and so begins with a full bucket."""
 ROUNDED = 1e-9
 """Whoever waited as long as was said has enough, whatever was rounded on the way."""
+BODIES = 64
+"""How many bodies of the largest size are held at once, of all callers together: whoever sends needs no key until it is read."""
 SITE_BITS = 64
 """Of an IPv6 address: below that, whoever has one address has them all (RFC 6177)."""
 
@@ -91,6 +94,66 @@ class LimitAddresses:
                 await answer(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class LimitBodies:
+    """A request's body, read before anything is done for it: so large, within so long, and of all together so much."""
+
+    def __init__(self, app: ASGIApp, most: int, within_s: float) -> None:
+        self._app = app
+        self._most = most
+        self._within_s = within_s
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        try:
+            refused = await self._read(receive, body)
+            app = self._app if refused is None else answer(refused)
+            await app(scope, _read_already(bytes(body), receive), send)
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, receive: Receive, body: bytearray) -> Problem | None:
+        try:
+            async with asyncio.timeout(self._within_s):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return _unfit(408, "Not complete", "The connection ended within the body.", "body_slow")
+                    body += message["body"]
+                    self._held += len(message["body"])
+                    if len(body) > self._most:
+                        return _unfit(413, "Too large", f"A body has at most {self._most} bytes.", "body")
+                    if self._held > self._most * BODIES:
+                        return _unfit(503, "Too busy", "Too many large bodies are being read: come back.", "bodies")
+                    if not message.get("more_body"):
+                        return None
+        except TimeoutError:
+            return _unfit(408, "Too slow", f"A body arrives within {self._within_s:g} s.", "body_slow")
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _unfit(status: int, title: str, detail: str, limit: str) -> Problem:
+    """A body that is not read to its end, so that no other request can follow it."""
+    LIMITED.labels(limit).inc()
+    return Problem(status, title, detail, f"limit_{limit}", {"Connection": "close"})
+
+
+def _read_already(body: bytes, receive: Receive) -> Receive:
+    """What was read is there at once; what comes after it is as it comes."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return received
 
 
 def address_of(scope: Scope) -> str:

@@ -17,7 +17,7 @@ from starlette.types import Lifespan
 from api import errors, harvester, poster, things
 from api.description import described
 from api.hub import Hub
-from api.limits import LimitAddresses, Limits
+from api.limits import LimitAddresses, LimitBodies, Limits
 from api.ranges import Files
 from api.routes import (
     agreements,
@@ -56,9 +56,10 @@ from api.sensorthings.numbered import Numbers
 from api.sensorthings.seeded import Seeded
 from api.services import Services
 from api.sessions import Sessions
-from broker import secrets
+from broker import listening, secrets
 from broker.control import Control
 from broker.home import Home
+from broker.listening import Bounds
 from broker.mqtt.connection import Account
 from broker.opening import registry, released
 from broker.settings import Settings
@@ -112,6 +113,9 @@ def run_api(settings: Settings) -> None:
         log_level="warning",
         timeout_graceful_shutdown=STOP_S,
         server_header=False,
+        http=listening.protocol(
+            Bounds(settings.http_connections, settings.http_head_kb << 10, settings.http_within_s),
+        ),
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies,
     )
@@ -156,6 +160,7 @@ def app(settings: Settings) -> FastAPI:
         made.state.files.close()
 
     made = application(lifespan)
+    made.add_middleware(LimitBodies, most=settings.http_body_mb << 20, within_s=settings.http_within_s)
     made.add_middleware(LimitAddresses, limits=services.limits)
     made.state.services = services
     made.state.hub = hub

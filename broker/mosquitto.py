@@ -29,6 +29,7 @@ log = structlog.get_logger()
 PLUGIN = "mosquitto_dynamic_security.so"
 PATIENCE_S = 15  # starting loads what was persisted; stopping writes it: 256 MB of queue at worst
 PAUSE_S = 0.02
+PACKET_KB = 64  # what of a packet may be beside its payload: topic and properties
 
 
 def configuration() -> Path:
@@ -55,6 +56,8 @@ def write(folder: Path, settings: Settings, policy: Policy, accounts: Iterable[M
         "plugin": plugin(),
         "queue_bytes": settings.queue_mb << 20,
         "in_flight_bytes": settings.queue_mb << 18,
+        "message_bytes": settings.mqtt_message_kb << 10,
+        "packet_bytes": (settings.mqtt_message_kb + PACKET_KB) << 10,
     }
     path = folder / "mosquitto.conf"
     path.write_text(string.Template(configuration().read_text()).substitute(values))
@@ -90,7 +93,7 @@ def check_tls(settings: Settings) -> None:
 
 def _listener(listener: Listener, settings: Settings) -> str:
     lines = [f"listener {listener.port} {listener.host}"]
-    if listener.kind != "mqtt":
+    if listener.kind != "mqtt" or listener.mount:
         lines.append(f"max_connections {settings.mqtt_connections}")
     if listener.websockets:
         lines.append("protocol websockets")

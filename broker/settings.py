@@ -122,7 +122,7 @@ class PictureSettings(BaseSettings):
     levels: Annotated[dict[LevelName, dict[str, object]], AfterValidator(_levels)] = {}
     """Numbers of a level that are to be others than `broker/vision/level.py` has, as JSON: {"normal": {"face_likelihood": 0.1}}."""
     picture_max_mb: Annotated[float, Field(gt=0, le=256)] = 2.0
-    """A picture with more bytes is refused unread: Mosquitto takes no larger message."""
+    """A picture with more bytes is refused unread: Mosquitto takes no larger message (`mqtt_message_kb`)."""
     picture_max_megapixels: Annotated[float, Field(gt=0, le=100)] = 16.0
     """A picture with more pixels is refused before it is decoded: 16 are 48 MB in memory, a few bytes in a bomb."""
 
@@ -246,9 +246,19 @@ class Settings(PictureSettings):
     bits, so this bounds what trying costs: a second's work a minute."""
     trusted_proxies: str | None = None
     """Addresses, with commas between them, of proxies that are believed when they say whom they call for (X-Forwarded-For)."""
+    http_connections: Annotated[int, Field(ge=1)] = 10_000
+    """Connections to HTTP at once, streams included: each costs some 20 KB and a file descriptor. More are answered 503 and closed."""
+    http_head_kb: Annotated[int, Field(ge=1)] = 64
+    """What a request's address and headers may have, as other servers take it."""
+    http_body_mb: Annotated[int, Field(ge=1)] = 4
+    """What its body may have: an offer of 10,000 datastreams has 1 MB, a payload that is tried out 2."""
+    http_within_s: Annotated[float, Field(gt=0)] = 30.0
+    """How long its head, and then its body, may take to arrive: 4 MB by a bad mobile connection."""
     mqtt_connections: Annotated[int, Field(ge=1)] = 10_000
-    """Connections to each of the listeners but the plain one, which the broker itself needs: a flood there leaves this one free, and
+    """Connections to each of the listeners but `mqtt`, which the broker itself needs: a flood there leaves this one free, and
     each costs Mosquitto some 10 KB and a file descriptor. Mosquitto 2.0 does not count WebSockets."""
+    mqtt_message_kb: Annotated[int, Field(ge=64, le=262_143)] = 2_048
+    """The largest message on any listener: a pack of 10,000 records, or a camera's frame (`picture_max_mb`)."""
     queue_mb: Annotated[int, Field(ge=1)] = 256
     """What Mosquitto holds in memory for one client that does not fetch it, and a quarter more that is in flight."""
     camera_workers: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -116,7 +116,7 @@ class Influxd(Server):
     def __init__(self, directory: Path, *, auth: bool = False, max_body_size: int = 25_000_000) -> None:
         super().__init__(directory)
         http, rpc = free_ports(2)
-        self.url = f"http://127.0.0.1:{http}"
+        self.url = f"http://127.0.0.1:{self.http_port}"
         (directory / "influxdb.conf").write_text(f"""
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -197,10 +197,10 @@ class Mitoyen(Server):
         self, directory: Path, *options: str, store: str = "sqlite", environment: dict[str, str] | None = None
     ) -> None:
         super().__init__(directory)
-        http, self.mqtt_port = free_ports(2)
+        self.http_port, self.mqtt_port = free_ports(2)
         self.home = directory / "home"
-        self.url = f"http://127.0.0.1:{http}"
-        self._options = [*options, "--store", store, "--http", f"127.0.0.1:{http}"]
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self._options = [*options, "--store", store, "--http", f"127.0.0.1:{self.http_port}"]
         self._environment = environment or {}
 
     def command(self) -> list[str]:

@@ -217,6 +217,13 @@ class PushSource(InFormat):
     path: str = Field("/", pattern=r"^/[\w./-]*$")
     token_file: Path = Field(description="what who pushes must show, mode 0600")
     headers: tuple[str, ...] = Field((), description="whose values name the device, such as X-Sensor, X-Pin")
+    limit_kb: int = Field(
+        1_024, ge=1, description="the largest body: a station sends 1 KB, a webhook's batch some more"
+    )
+    connections: int = Field(50, ge=1, description="at once; more are answered 503, and come again")
+    per_second: float = Field(
+        100, gt=0, description="requests of all who push, ten times as many at once; more are answered 429"
+    )
 
     _paths = field_validator("token_file")(_from_folder)
 

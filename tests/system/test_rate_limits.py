@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import socket
 import ssl
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from bench.faults.load import account
+from broker.mqtt import codec, connection
 from tests.mqtt import Client
 from tests.owners import new_owner
+from tests.publisher import Device
 from tests.servers import Mitoyen, free_ports
 
 if TYPE_CHECKING:
@@ -19,12 +25,17 @@ if TYPE_CHECKING:
 WRONG = 5
 PER_KEY = 1
 MQTT = 2
+HTTP = 20
+HEAD_KB = 16
+BODY_MB = 1
+WITHIN_S = 2
+MESSAGE_KB = 64
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mitoyen, int]]:
     """A broker with tight limits that believes this machine's proxies, and where it speaks MQTT over TLS."""
-    folder, (port,) = tmp_path_factory.mktemp("limited"), free_ports(1)
+    folder, (port, mounted) = tmp_path_factory.mktemp("limited"), free_ports(2)
     Mitoyen.run_command("certificates", "--out", str(folder / "tls"))
     environment = {
         "WRONG_KEYS": str(WRONG),
@@ -32,6 +43,12 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mitoyen,
         "REQUESTS_PER_ADDRESS": "20",
         "TRUSTED_PROXIES": "127.0.0.1",
         "MQTT_CONNECTIONS": str(MQTT),
+        "MQTT_MOUNTED": f"127.0.0.1:{mounted}=crowd/g",
+        "MQTT_MESSAGE_KB": str(MESSAGE_KB),
+        "HTTP_CONNECTIONS": str(HTTP),
+        "HTTP_HEAD_KB": str(HEAD_KB),
+        "HTTP_BODY_MB": str(BODY_MB),
+        "HTTP_WITHIN_S": str(WITHIN_S),
         "TLS_CERTIFICATE": str(folder / "tls" / "server.pem"),
         "TLS_KEY": str(folder / "tls" / "server.key"),
     }
@@ -110,3 +127,87 @@ def test_mosquitto_takes_so_many_connections_where_it_faces_others_and_the_broke
             context.wrap_socket(third, server_hostname="localhost")
         with Client(owner.mqtt, "plain"):
             pass
+
+
+def test_so_many_connections_where_devices_can_not_say_who_they_are(limited: tuple[Mitoyen, int]) -> None:
+    """Mosquitto 2.0.11 forgets one that is there for each that it turned away, so that there may be a few more."""
+    broker, _ = limited
+    mounted = broker._environment["MQTT_MOUNTED"].partition("=")[0]
+    address = ("127.0.0.1", int(mounted.rpartition(":")[2]))
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(2 * MQTT + 1)]
+        with suppress(ConnectionResetError):
+            assert crowd[-1].recv(1) == b""
+
+
+async def test_a_message_that_is_too_large_is_not_taken(limited: tuple[Mitoyen, int]) -> None:
+    broker, _ = limited
+    owner = new_owner(broker, "large")
+    owner.datastream("d")
+    with Device(owner.mqtt) as device:
+        device.publish("d", ['{"value": 1}'.ljust(MESSAGE_KB << 10)])
+        device.await_answers(1)
+    heading = codec.heading(owner.mqtt["topic"].replace("{datastream}", "d"))
+    async with asyncio.timeout(10), connection.connect(account(owner.mqtt, "large"), lambda _: None) as out:
+        out.publish([(heading, codec.NO_PROPERTIES, b" " * (2 * MESSAGE_KB << 10), False)], lambda _: None)
+        await out.lost
+
+
+def told(broker: Mitoyen, *pieces: bytes) -> bytes:
+    """What HTTP says to these bytes before it hangs up."""
+    said = b""
+    with socket.create_connection(("127.0.0.1", broker.http_port), timeout=10 * WITHIN_S) as connection:
+        with suppress(OSError):  # it hangs up at the first that is too much
+            for piece in pieces:
+                connection.sendall(piece)
+        with suppress(ConnectionResetError):
+            while piece := connection.recv(1 << 16):
+                said += piece
+    return said.partition(b"\r\n")[0]
+
+
+GET = b"GET /healthz HTTP/1.1\r\nhost: h\r\n"
+POST = b"POST /api/v1/signup HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
+LARGE = b" " * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "limit"),
+    [
+        ([], 408, "slow"),
+        ([GET], 408, "slow"),
+        ([GET + b"\r\n", b"GET /"], 200, "slow"),
+        ([GET + b"x-long: ", *[b"x" * 1_000] * 1_000], 431, "head"),
+        ([GET, *[b"x-another: 1\r\n" * 100] * 1_000], 431, "head"),
+        ([POST + b"content-length: 9\r\n\r\n{"], 408, "body_slow"),
+        ([POST + b"content-length: 2000000\r\n\r\n", LARGE, b" "], 413, "body"),
+        ([POST + b"transfer-encoding: chunked\r\n\r\n100001\r\n", LARGE, b" "], 413, "body"),
+    ],
+    ids=["nothing", "half a head", "half a second head", "a long header", "many headers", "half a body", "large", "chunked"],
+)  # fmt: skip
+def test_what_http_is_sent_is_bounded_in_size_and_time_and_counted(
+    limited: tuple[Mitoyen, int], pieces: list[bytes], status: int, limit: str
+) -> None:
+    broker, _ = limited
+    before = counted(broker, limit)
+    assert told(broker, *pieces).split()[1] == str(status).encode()
+    assert counted(broker, limit) == before + 1
+
+
+def counted(broker: Mitoyen, limit: str) -> float:
+    said = ask(broker, broker.operator_key, [f"203.0.113.{4 + hash(limit) % 200}"], "/metrics")[0].text
+    found = re.search(rf'^mitoyen_requests_limited_total{{limit="{limit}"}} (\S+)$', said, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_so_many_connections_to_http_and_who_has_one_goes_on(limited: tuple[Mitoyen, int]) -> None:
+    broker, _ = limited
+    with broker.client() as client, ExitStack() as stack:
+        assert client.get("/healthz").status_code == 200
+        crowd = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", broker.http_port), timeout=10))
+            for _ in range(HTTP)
+        ]
+        assert crowd[-1].recv(12) == b"HTTP/1.1 503"
+        assert client.get("/healthz").status_code == 200
+    broker.await_that(lambda: told(broker, GET + b"connection: close\r\n\r\n").endswith(b"200 OK"), "it stays full")

@@ -31,11 +31,14 @@ def make(source: conf.AnySource, login: Login) -> Source:
                 headers[source.secret_header] = secret(source.secret_file)
             return Poll(source.name, source.urls, every_s=seconds(source.every), headers=headers)
         case conf.PushSource():
-            from gateways.agent.sources.push import Push
+            from gateways.agent.sources.push import Limits, Push
 
             host, _, port = source.listen.rpartition(":")
             token = secret(source.token_file)
-            return Push(source.name, host, int(port), path=source.path, token=token, headers=source.headers)
+            limits = Limits(source.limit_kb << 10, source.connections, source.per_second)
+            return Push(
+                source.name, host, int(port), path=source.path, token=token, headers=source.headers, limits=limits
+            )
         case conf.LlrpSource():
             from gateways.agent.sources.llrp import Llrp
 

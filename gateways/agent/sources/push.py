@@ -1,17 +1,19 @@
 """A small HTTP listener for what pushes: TTN's and ChirpStack's webhooks, Sensor.Community's stations, openSenseMap's boxes.
 
 Who pushes shows the token, as `Authorization: Bearer TOKEN` or as the password of Basic (RFC 7617), which is all that some stations can.
-The answer comes when it is kept: 204, or 401, 413, 422 with the reason.
+The answer comes when it is kept: 204, or 401, 408, 413, 429 with the reason.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import contextlib
 import hmac
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
@@ -20,21 +22,37 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from broker import listening
+from broker.listening import Bounds
 from gateways.agent.sources.source import Heard, Taker
 
 log = structlog.get_logger()
 
-MOST_BYTES = 1 << 20  # a station sends 1 KB, a webhook's batch some more
-AT_ONCE = 50  # requests; more are answered 503, and come again
 QUIET_S = 30  # how long a client may say nothing
+HEAD_BYTES = 16 << 10
+BURST_S = 10  # how many seconds' worth of requests may come at once
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the listener takes."""
+
+    bytes: int
+    """Of a body."""
+    connections: int
+    per_second: float
 
 
 class Push:
     """Listens at `host:port`. A message's topic: the path below `path`, or these `headers`' values."""
 
-    def __init__(self, name: str, host: str, port: int, *, path: str, token: str, headers: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, host: str, port: int, *, path: str, token: str, headers: Sequence[str], limits: Limits
+    ) -> None:
         self._name, self._host, self._port = name, host, port
         self._path, self._token, self._headers = path.rstrip("/"), token.encode(), headers
+        self._limits = limits
+        self._left, self._counted = limits.per_second * BURST_S, time.monotonic()
 
     async def run(self, taker: Taker, places: Mapping[str, str]) -> None:
         del places  # who got no 204 sends again
@@ -46,24 +64,53 @@ class Push:
         app = Starlette(routes=[Route(path, take, methods=["POST", "PUT"]) for path in paths])
         settings = uvicorn.Config(
             app, self._host, self._port, log_config=None, access_log=False, server_header=False, lifespan="off",
-            limit_concurrency=AT_ONCE, timeout_keep_alive=QUIET_S,
+            http=listening.protocol(Bounds(self._limits.connections, HEAD_BYTES, QUIET_S)), timeout_keep_alive=QUIET_S,
         )  # fmt: skip
         log.info("listening", source=self._name, host=self._host, port=self._port)
-        await _Server(settings).serve()
+        server = _Server(settings)
+        try:
+            await server.serve()
+        finally:
+            if server.started:
+                server.force_exit = True  # nobody is waited for: who got no answer sends again
+                await server.shutdown()
 
     async def _take(self, request: Request, taker: Taker) -> Response:
+        if not self._in_time():
+            return PlainTextResponse("too many requests\n", 429, {"Retry-After": "1"})
         if not self._knows(request.headers.get("Authorization", "")):
             return PlainTextResponse(
                 "expected this source's token\n", 401, {"WWW-Authenticate": 'Basic realm="gateway"'}
             )
-        body = b""
+        try:
+            async with asyncio.timeout(QUIET_S):
+                body = await self._body(request)
+        except TimeoutError:
+            return PlainTextResponse(f"a body arrives within {QUIET_S} s\n", 408, {"Connection": "close"})
+        if body is None:
+            return PlainTextResponse(f"at most {self._limits.bytes} bytes are taken\n", 413, {"Connection": "close"})
+        await taker.messages([Heard(self._topic(request), body, time.time_ns())])
+        return Response(status_code=204)
+
+    def _in_time(self) -> bool:
+        """Whether it is not one too many: a token bucket for all who push together, since a wrong token says nothing of who it is."""
+        now = time.monotonic()
+        rate = self._limits.per_second
+        self._left = min(self._left + (now - self._counted) * rate, rate * BURST_S)
+        self._counted = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    async def _body(self, request: Request) -> bytes | None:
+        """None: it is too large."""
+        body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MOST_BYTES:
-                return PlainTextResponse(f"at most {MOST_BYTES} bytes are taken\n", 413)
-        heard = Heard(self._topic(request), body, time.time_ns())
-        await taker.messages([heard])
-        return Response(status_code=204)
+            if len(body) > self._limits.bytes:
+                return None
+        return bytes(body)
 
     def _topic(self, request: Request) -> str:
         named = [request.headers[name] for name in self._headers if name in request.headers]

@@ -1,10 +1,12 @@
-"""What a gateway asks for over HTTP: whoever it asks leads it nowhere else, learns no key of others, fills no memory, and leaves no password in the log."""
+"""A gateway over HTTP. Whoever it asks leads it nowhere else, learns no key of others, fills no memory, and leaves no password in the log; whoever pushes is
+bounded in size, time, rate and connections.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +15,18 @@ from structlog.testing import capture_logs
 
 from gateways.agent.sources.camera import Camera
 from gateways.agent.sources.poll import Poll
+from gateways.agent.sources.push import Limits, Push
+from tests.servers import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from gateways.agent.sources.source import Answer, Heard
 
 KEY = "planted-key-of-the-page"
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 ENDLESS = 1 << 16
+CLOSED = -1
 
 
 class Server:
@@ -42,7 +47,7 @@ class Server:
         self._server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)  # noqa: S104 - two names of this machine are needed
         self._server.daemon_threads = True
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
@@ -175,3 +180,75 @@ async def test_what_is_in_an_address_after_its_path_is_not_told(server: Server, 
 
 async def test_a_picture_is_taken_whole(server: Server) -> None:
     assert (await outcome(camera(server.at("/picture"))))[0] == [JPEG]
+
+
+@asynccontextmanager
+async def pushed_to(limits: Limits) -> AsyncIterator[tuple[int, Taken]]:
+    """A listener, and what it took."""
+    (port,), taken = free_ports(1), Taken()
+    listener = Push("p", "127.0.0.1", port, path="/", token=KEY, headers=(), limits=limits)
+    running = asyncio.create_task(listener.run(taken, {}))
+    async with asyncio.timeout(20):
+        while await status(port) == 0:  # noqa: ASYNC110 - it tells nobody that it listens
+            await asyncio.sleep(0.01)
+    try:
+        yield port, taken
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def status(port: int, *pieces: bytes) -> int:
+    """What is answered; 0: nobody listens; CLOSED: it hung up before what it said was read."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return 0
+    try:
+        for piece in pieces or (b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n",):
+            writer.write(piece)
+        said = await reader.readline()
+    except ConnectionError:
+        return CLOSED
+    else:
+        return int(said.split()[1]) if said else CLOSED
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def push(length: int, token: str = KEY) -> bytes:
+    head = f"POST / HTTP/1.1\r\nauthorization: Bearer {token}\r\nconnection: close\r\n"
+    return head.encode() + b"content-length: %d\r\n\r\n" % length
+
+
+async def test_what_is_pushed_is_bounded_in_size() -> None:
+    async with pushed_to(Limits(1_000, 10, 100)) as (port, taken):
+        assert await status(port, push(1_000), b"x" * 1_000) == 204
+        assert await status(port, push(1_001), b"x" * 1_001) == 413
+        assert await status(port, b"POST / HTTP/1.1\r\n", *[b"x-another: %d\r\n" % n for n in range(9_000)]) in (
+            431,
+            CLOSED,
+        )
+    assert taken.bodies == [b"x" * 1_000]
+
+
+async def test_who_pushes_too_often_is_told_so_with_any_token() -> None:
+    async with pushed_to(Limits(1_000, 10, 0.5)) as (port, _):
+        answers = [await status(port, push(1), b"x") for _ in range(3)]
+        answers += [await status(port, push(1, "guessed"), b"x") for _ in range(5)]
+    assert answers[:4] == [204, 204, 204, 401]
+    assert answers[-1] == 429
+
+
+async def test_so_many_connections_and_no_more() -> None:
+    async with pushed_to(Limits(1_000, 3, 100)) as (port, _):
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        assert await status(port, push(1), b"x") in (503, CLOSED)
+        for _, writer in waiting:
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(10):
+            while await status(port, push(1), b"x") != 204:  # noqa: ASYNC110 - nor that one is gone
+                await asyncio.sleep(0.01)
