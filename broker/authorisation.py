@@ -77,6 +77,8 @@ OWN_ROLES: Mapping[str, Rules] = {
             Rule("publishClientSend", topics.CONTROL),
             Rule("publishClientReceive", topics.CONTROL_RESPONSE),
             Rule("subscribeLiteral", topics.CONTROL_RESPONSE),
+            Rule("publishClientReceive", topics.DROPPED),
+            Rule("subscribeLiteral", topics.DROPPED),
         }
     ),
 }

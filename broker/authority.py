@@ -1,4 +1,4 @@
-"""Keeping Mosquitto's rules as the registry says: the one client of its control topic.
+"""Keeping Mosquitto's rules as the registry says: the one client of its control topic. It also hears what Mosquitto has dropped.
 
 On every connection it asks what Mosquitto has and sends the difference, so that nothing depends on what was sent before.
 """
@@ -19,6 +19,7 @@ from broker import topics
 from broker.access import Used
 from broker.authorisation import Command, Policy, Rule, RuleKind, changes, policy
 from broker.errors import Unavailable
+from broker.metrics import MOSQUITTO_DROPPED
 from broker.model import AgreementId
 from broker.mqtt.connection import Account
 from broker.registry.snapshot import Snapshot
@@ -188,13 +189,16 @@ async def _connected(account: Account) -> AsyncIterator[_Session]:
         timeout=PATIENCE_S,
     )
     async with client:
-        await client.subscribe(topics.CONTROL_RESPONSE, qos=1)
+        await client.subscribe([(topics.CONTROL_RESPONSE, 1), (topics.DROPPED, 0)])
         yield _Session(client, asyncio.Queue())
 
 
 async def _listen(session: _Session) -> None:
     async for message in session.client.messages:
         assert isinstance(message.payload, bytes)
+        if message.topic.value == topics.DROPPED:
+            MOSQUITTO_DROPPED.set(int(message.payload))
+            continue
         session.answers.put_nowait(msgspec.json.decode(message.payload, type=_Answers).responses)
 
 

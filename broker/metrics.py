@@ -19,6 +19,11 @@ JOURNAL_FULL = Counter("mitoyen_journal_full", "Times that nothing was acknowled
 JOURNAL_BYTES = Gauge("mitoyen_journal_bytes", "Bytes of the journal in use", multiprocess_mode="mostrecent")
 PUBLISHED = Counter("mitoyen_messages_published", "Messages published on live topics")
 PUBLISH_REFUSED = Counter("mitoyen_publishes_refused", "Publishes that Mosquitto refused", ["reason"])
+MOSQUITTO_DROPPED = Gauge(
+    "mitoyen_mosquitto_dropped_messages",
+    "Messages that Mosquitto dropped since it started, because a queue was full",
+    multiprocess_mode="mostrecent",
+)
 RECEIPTS = Counter("mitoyen_receipts_sent", "Receipts sent to publishers")
 STORED = Counter("mitoyen_records_stored", "Points written to the raw store; a repeated point counts again")
 STORE_REJECTED = Counter("mitoyen_store_rejected", "Points that a store will not take")

@@ -26,6 +26,8 @@ ANY = "+"
 """Any one level, in a filter."""
 CONTROL = "$CONTROL/dynamic-security/v1"
 CONTROL_RESPONSE = CONTROL + "/response"
+DROPPED = "$SYS/broker/publish/messages/dropped"
+"""What Mosquitto has dropped since it started, of all clients whose queues were full."""
 
 
 class Source(NamedTuple):

@@ -90,12 +90,14 @@ def journal_full(folder: Path, *, rate: float) -> dict[str, Any]:
                 name: {int(str(one["value"]).split()[0]) for one in world.reader.history(release[name])}
                 for name in release
             }
+        dropped = len(plain.answered(TAKEN) - kept["large-plain"])
+        told = _awaited(lambda: broker.metric("mitoyen_mosquitto_dropped_messages") >= dropped)
     certain_lost = len(certain.answered(TAKEN) - kept["large-certain"])
     return {
         "journal_full": full, "receipts_stopped": stopped, "answered": answered, "certain_lost": certain_lost,
-        "plain_acknowledged": len(plain.answered(TAKEN)), "plain_dropped_by_mosquitto": len(plain.answered(TAKEN) - kept["large-plain"]),
+        "plain_acknowledged": len(plain.answered(TAKEN)), "plain_dropped_by_mosquitto": dropped, "told_by_metrics": told,
         "memory_mb": memory.most,
-        "holds": full and stopped and overflows and answered and not certain_lost and max(memory.most.values()) < MEMORY_MB,
+        "holds": full and stopped and overflows and answered and told and not certain_lost and max(memory.most.values()) < MEMORY_MB,
     }  # fmt: skip
 
 
