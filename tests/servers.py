@@ -116,7 +116,7 @@ class Influxd(Server):
     def __init__(self, directory: Path, *, auth: bool = False, max_body_size: int = 25_000_000) -> None:
         super().__init__(directory)
         http, rpc = free_ports(2)
-        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.url = f"http://127.0.0.1:{http}"
         (directory / "influxdb.conf").write_text(f"""
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -190,6 +190,14 @@ class Mosquitto(Server):
         return {"host": "127.0.0.1", "port": self.port, "topic": "{datastream}", **anyone}
 
 
+def _command_of(process: str) -> list[bytes]:
+    """A process's command line; nothing if it died since it was looked up."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 class Mitoyen(Server):
     """`mitoyen up`, with a home in `directory`, as an operator runs it. `environment` adds settings."""
 
@@ -253,8 +261,7 @@ class Mitoyen(Server):
         """Process id of `broker`, `keeper`, `api` or `mosquitto`, as it runs now. Raises LookupError if it does not."""
         assert self._process is not None
         for child in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if name.encode() in command:
+            if name.encode() in _command_of(child):
                 return int(child)
         raise LookupError(f"no {name} runs")
 
@@ -291,7 +298,7 @@ class Mitoyen(Server):
     def _kills(self, name: str) -> bool:
         try:
             os.kill(self.part(name), signal.SIGKILL)
-        except LookupError:
+        except (LookupError, ProcessLookupError):
             return False
         return True
 
