@@ -182,7 +182,7 @@ def _services(settings: Settings, home: Home) -> Services:
         released=released(settings, home),
         pictures=Pictures(home.pictures, readonly=True),
         control=Control(home.socket),
-        keeper_state=home.keeper_state,
+        keeper_states=tuple(own.keeper_state for own in home.every_partition(settings.partitions)),
         mqtt_host=settings.mqtt_host,
         listeners=settings.listeners,
         silent_after=settings.silent_after_ns,

@@ -55,7 +55,8 @@ class Services:
     released: Store
     pictures: Pictures
     control: Control
-    keeper_state: Path
+    keeper_states: tuple[Path, ...]
+    """What the keepers say, by partition."""
     mqtt_host: str | None
     """The name that they are told, if it is another than what is listened on."""
     listeners: tuple[Listener, ...]
@@ -198,18 +199,23 @@ class Services:
             raise Unavailable("the broker does not know yet what this agreement used")
         return used[agreement.id]
 
-    def caught_up(self) -> bool:
-        """Whether everything that was acknowledged before now is kept; waits a little for it."""
+    def caught_up(self, organisation: str | None = None) -> bool:
+        """Whether everything that was acknowledged before now is kept, of an organisation or of all; waits a little for it."""
         try:
-            return msgspec.json.decode(self.control.call(CaughtUp()), type=bool)
+            return msgspec.json.decode(self.control.call(CaughtUp(organisation)), type=bool)
         except Unavailable:
             return False
 
-    def keeper(self) -> state.KeeperState | None:
-        """What the keeper said last, or None if it has not said anything lately."""
-        said = state.read(self.keeper_state)
-        fresh = said is not None and time.time_ns() - said.time < state.FRESH_S * 1e9
-        return said if fresh else None
+    def keeper(self, organisation: str | None = None) -> state.KeeperState | None:
+        """What the keeper of an organisation said last, or all of them together; None if one has not said anything lately."""
+        paths = self.keeper_states
+        if organisation is not None and len(paths) > 1:
+            paths = (paths[self.known.snapshot().partitions.of(organisation)],)
+        said = [one for one in map(state.read, paths) if one is not None]
+        if len(said) < len(paths):
+            return None
+        together = state.worst(said)
+        return together if time.time_ns() - together.time < state.FRESH_S * 1e9 else None
 
 
 async def services(request: Request) -> Services:

@@ -47,6 +47,7 @@ OWN_ROLES: Mapping[str, Rules] = {
     "mitoyen.ingest": frozenset(
         {
             Rule("subscribeLiteral", topics.EVERY_INPUT),
+            Rule("subscribePattern", topics.EVERY_INPUT),  # with several partitions, a filter for each organisation
             Rule("publishClientReceive", topics.EVERY_INPUT),
             Rule("publishClientSend", topics.EVERY_INPUT),  # its own mark, and what devices are told in their formats
         }

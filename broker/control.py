@@ -226,7 +226,11 @@ class Audited(msgspec.Struct):
 
 
 class CaughtUp(msgspec.Struct, tag="caught_up"):
-    """Whether everything that Mosquitto acknowledged before this call is kept; the answer takes as long as that, or CAUGHT_UP_S."""
+    """Whether everything that Mosquitto acknowledged before this call is kept, of an organisation or of all; the answer takes as long as
+    that, or CAUGHT_UP_S.
+    """
+
+    organisation: str | None = None
 
 
 class HoldJournal(msgspec.Struct, tag="hold"):

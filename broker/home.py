@@ -5,6 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 
+class PartitionHome:
+    """The paths of what is kept of one partition."""
+
+    def __init__(self, root: Path, run: Path) -> None:
+        self.root = root
+        self.run = run
+        self.journal = root / "journal.sqlite"
+        self.meter = root / "meter.sqlite"
+        self.keeper = root / "keeper.sqlite"
+        self.socket = run / "broker.sock"
+        self.keeper_state = run / "keeper.json"
+        self.serving = run / "broker.lock"
+        self.keeping = run / "keeper.lock"
+
+
 class Home:
     """The paths of everything that a broker keeps."""
 
@@ -16,22 +31,32 @@ class Home:
         self.tags = self.root / "tags.key"
         self.pseudonyms = self.root / "pseudonyms.keys"
         self.webhooks = self.root / "webhooks.key"
-        self.journal = self.root / "journal.sqlite"
-        self.meter = self.root / "meter.sqlite"
+        self.partitions = self.root / "partitions"
         self.pictures = self.root / "pictures.sqlite"
-        self.keeper = self.root / "keeper.sqlite"
         self.observations = self.root / "observations.sqlite"
         self.mosquitto = self.root / "mosquitto"
         self.run = self.root / "run"
         self.wrapping = self.run / "wrapping.key"
         self.settings = self.run / "settings.json"
         self.socket = self.run / "broker.sock"
-        self.keeper_state = self.run / "keeper.json"
         self.metrics = self.run / "metrics"
 
-    def make(self) -> None:
+    def partition(self, number: int, count: int) -> PartitionHome:
+        """One of so many partitions; the only one lies in the home itself."""
+        own = self.partitions / str(number)
+        return PartitionHome(self.root, self.run) if count == 1 else PartitionHome(own, own / "run")
+
+    def every_partition(self, count: int) -> list[PartitionHome]:
+        """All of them, in order."""
+        return [self.partition(number, count) for number in range(count)]
+
+    def make(self, partitions: int = 1) -> None:
         """Make the folders, readable by their owner alone: raw observations of people rest here."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        for folder in (self.mosquitto, self.run, self.metrics):
+        folders = [self.mosquitto, self.run, self.metrics]
+        if partitions > 1:
+            own = self.every_partition(partitions)
+            folders += [self.partitions, *(one.root for one in own), *(one.run for one in own)]
+        for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)

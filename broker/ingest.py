@@ -14,7 +14,7 @@ import secrets
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -45,9 +45,8 @@ log = structlog.get_logger()
 SESSION_EXPIRY_S = 7 * 86_400  # a broker that is down over a long weekend finds what Mosquitto kept for it
 CONCLUDE_S = 1.0  # how often it is looked which tags are gone: a window is seconds
 RETRY_S = 1.0  # how often a connection or a full journal is tried again
-_MARK_TOPIC = topics.MARK.encode()
+SUBSCRIBED_AT_ONCE = 1_000  # filters in one packet: 70 KB
 _PRESENCE = f"/{topics.PRESENCE}"
-_MARK = codec.heading(topics.MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ class _Taken:
 
 
 class Ingest:
-    """The one reader of `in/#`. `on_batch` gets every batch that was journalled; `places` what to keep with it;
-    `on_new_session` is called when Mosquitto had no session of ours and now has one.
+    """The one reader of `in/#`, or of what `listen_to` names with a `mark` of its own. `on_batch` gets every batch that was journalled;
+    `places` what to keep with it; `on_new_session` is called when Mosquitto had no session of ours and now has one.
     """
 
     def __init__(
@@ -87,6 +86,7 @@ class Ingest:
         on_batch: Callable[[Batch], None],
         places: Callable[[], dict[str, int]],
         on_new_session: Callable[[], None],
+        mark: str | None = None,
     ) -> None:
         self.routes: Routes = NOWHERE
         self._journal = journal
@@ -97,6 +97,9 @@ class Ingest:
         self._on_batch = on_batch
         self._places = places
         self._on_new_session = on_new_session
+        self._mark = (mark or topics.MARK).encode()
+        self._filters = {mark or topics.EVERY_INPUT}
+        self._running = False
         self._connection: Connection | None = None
         self._subscribed = False
         self._taken = _Taken()
@@ -116,6 +119,7 @@ class Ingest:
 
     async def run(self, account: Account) -> None:
         """Take messages in until cancelled, connecting again whenever the connection is lost."""
+        self._running = True
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._conclude(), name="ingest concludes")
             tasks.create_task(self._listen(account), name="ingest listens")
@@ -129,7 +133,7 @@ class Ingest:
                     account, self._take, session_expiry_s=SESSION_EXPIRY_S
                 ) as self._connection:
                     self._commit()  # what the session held may have come together with the answer to CONNECT
-                    await self._connection.subscribe([topics.EVERY_INPUT])
+                    await self._subscribe(self._filters)
                     self._subscribed = True
                     if not self._connection.connected.result().session_present:
                         self._on_new_session()
@@ -141,6 +145,21 @@ class Ingest:
             finally:
                 self._forget_pending()
             await asyncio.sleep(RETRY_S)
+
+    async def listen_to(self, filters: Iterable[str]) -> None:
+        """Take in what comes on these, too. Raises Unavailable where Mosquitto does not know of it yet; it is told with the next connection."""
+        new = set(filters) - self._filters
+        self._filters |= new
+        if new and self._running:
+            if not self._subscribed:
+                raise Unavailable("nothing is taken in: there is no connection to Mosquitto")
+            await self._subscribe(new)
+
+    async def _subscribe(self, filters: Iterable[str]) -> None:
+        assert self._connection is not None
+        every = sorted(filters)
+        for at in range(0, len(every), SUBSCRIBED_AT_ONCE):
+            await self._connection.subscribe(every[at : at + SUBSCRIBED_AT_ONCE])
 
     async def caught_up(self) -> int:
         """Wait until everything that Mosquitto took before this call is journalled; returns the batch that ends with it.
@@ -155,7 +174,7 @@ class Ingest:
         self._marks[mark] = passed
         try:
             await self._connection.room()
-            self._connection.publish([(_MARK, codec.NO_PROPERTIES, mark, False)], _ignore)
+            self._connection.publish([(codec.heading(self._mark.decode()), codec.NO_PROPERTIES, mark, False)], _ignore)
             return await passed
         finally:
             self._marks.pop(mark, None)
@@ -163,7 +182,7 @@ class Ingest:
     def _take(self, messages: list[Message]) -> None:
         now, taken = time.time_ns(), self._taken
         for message in messages:
-            if message.topic == _MARK_TOPIC:
+            if message.topic == self._mark:
                 taken.packet_ids.append(message.packet_id)
                 taken.passed.append(message.payload)
                 continue

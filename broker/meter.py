@@ -111,13 +111,7 @@ class Meter:
 
     def exhausted(self, now: int) -> frozenset[AgreementId]:
         """Agreements that had their quota."""
-        used = self.used(now)
-        return frozenset(
-            one.id
-            for of in self._under.values()
-            for one in of
-            if one.terms.quota and 0 in _left(one, used.get(one.id, NOTHING))
-        )
+        return exhausted((one for of in self._under.values() for one in of), self.used(now))
 
     def flush(self, now: int) -> None:
         """Write down what was counted since the last time, in the hour that it began in. Raises Unavailable; then it goes on counting."""
@@ -168,6 +162,11 @@ class Meter:
                 self.flush(now)
                 self._period[agreement.id] = begin
                 self._used[agreement.id] = _sum(self._db, agreement.id, begin)
+
+
+def exhausted(agreements: Iterable[Agreement], used: Mapping[AgreementId, Used]) -> frozenset[AgreementId]:
+    """Those that had their quota."""
+    return frozenset(one.id for one in agreements if one.terms.quota and 0 in _left(one, used.get(one.id, NOTHING)))
 
 
 def used_of(path: Path, agreements: Iterable[Agreement], now: int) -> dict[AgreementId, Used]:

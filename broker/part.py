@@ -6,8 +6,8 @@ import asyncio
 import fcntl
 import signal
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
@@ -42,6 +42,19 @@ def alone(path: Path) -> Iterator[None]:
                         f"another process holds {path}: is `mitoyen up` running in this home already?"
                     ) from None
                 time.sleep(0.05)
+        yield
+
+
+@asynccontextmanager
+async def standing_by(path: Path) -> AsyncIterator[None]:
+    """The same, waiting for it as long as another has it."""
+    with path.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
         yield
 
 

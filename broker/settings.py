@@ -172,6 +172,11 @@ class Settings(PictureSettings):
     http_url: Annotated[str, AfterValidator(_web)] | None = None
     """The address that others reach HTTP at, such as https://broker.example, for links where nobody asked for them: in messages over
     MQTT. Left out: what is listened on."""
+    partitions: Annotated[int, Field(ge=1, le=1_024)] = 1
+    """Into how many partitions organisations are spread, each with a journal and a keeper of its own. Fixed at the first start: several where
+    one core will not do, more of them than cores, since a partition can be given to another worker but not be divided."""
+    workers: Annotated[int, Field(ge=1, le=1_024)] | None = None
+    """Processes that serve them; left out: one a partition."""
     store: Annotated[str, AfterValidator(_store)] = "sqlite"
     registry: Annotated[str, AfterValidator(_registry)] | None = None
     """A PostgreSQL URL; SQLite in the home if it is left out."""
@@ -303,6 +308,10 @@ class Settings(PictureSettings):
             _check_private(Path(folder))
         known = {name: value for name, value in given.items() if value is not None}
         return cls(_secrets_dir=folder, **known)  # type: ignore[arg-type]  # pydantic checks them
+
+    @property
+    def worker_count(self) -> int:
+        return min(self.workers or self.partitions, self.partitions)
 
     @property
     def ahead_ns(self) -> int:

@@ -48,6 +48,16 @@ def frames_of_gateway(organisation: str, gateway: str) -> str:
     return f"frame/{organisation}/{gateway}/#"
 
 
+def mark(partition: int) -> str:
+    """The same of whoever takes in for one partition of several."""
+    return f"{MARK}/{partition}"
+
+
+def input_of_organisation(organisation: str) -> str:
+    """All that its gateways publish."""
+    return f"in/{organisation}/#"
+
+
 def live(organisation: str, offer: str, datastream: str) -> str:
     return f"live/{organisation}/{offer}/{datastream}"
 

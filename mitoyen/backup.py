@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -29,11 +30,10 @@ from broker.home import Home
 
 FORMAT = 1
 HEADING = "mitoyen-backup.json"
-IN_ORDER = ("keeper.sqlite", "raw.sqlite", "released.sqlite", "journal.sqlite")
-AFTERWARDS = ("meter.sqlite", "pictures.sqlite", "registry.sqlite")
 NEEDED = ("keeper.sqlite", "journal.sqlite", "logins.json")
 KEYS = ("operator.key", "logins.json", "ledger.key", "tags.key", "webhooks.key")
-_NAMES = {*IN_ORDER, *AFTERWARDS, *KEYS}
+_WHOLE = {"raw.sqlite", "released.sqlite", "pictures.sqlite", "registry.sqlite", *KEYS}
+_OF_PARTITION = re.compile(r"(partitions/[0-9]{1,4}/)?(keeper|journal|meter)\.sqlite")
 PATIENCE_S = 60.0
 
 
@@ -44,8 +44,9 @@ class _Heading(msgspec.Struct):
 
 def backup(home: Home, file: Path) -> list[str]:
     """Write a home to a file that only its owner reads; returns the names of what is in it. Raises Unavailable, and OSError."""
-    if not home.keeper.exists():
-        raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {home.keeper.name}")
+    in_order = _in_order(home)
+    if not (home.root / in_order[0]).exists():
+        raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {in_order[0]}")
     new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.chmod(0o600)
@@ -55,12 +56,13 @@ def backup(home: Home, file: Path) -> list[str]:
         tarfile.open(new, "w") as tar,
     ):
         _add(tar, HEADING, msgspec.json.encode(_Heading(FORMAT, times.text(time.time_ns()))))
-        for name in (*IN_ORDER, *AFTERWARDS):
+        copy = Path(folder) / "copy"
+        for name in in_order:
             if (home.root / name).exists():
                 hold()
-                _copy(home.root / name, Path(folder) / name)
-                tar.add(Path(folder) / name, name)
-                (Path(folder) / name).unlink()
+                _copy(home.root / name, copy)
+                tar.add(copy, name)
+                copy.unlink()
         for name in KEYS:
             if (home.root / name).exists():
                 _add(tar, name, (home.root / name).read_bytes())
@@ -83,6 +85,13 @@ def restore(file: Path, home: Home) -> list[str]:
     except (tarfile.TarError, KeyError, msgspec.DecodeError) as error:
         raise Malformed(f"{file} is no backup of Mitoyen: {error}") from error
     return names
+
+
+def _in_order(home: Home) -> list[str]:
+    """The databases of a home, in the order in which they are copied."""
+    own = [f"partitions/{folder.name}/" for folder in sorted(home.partitions.glob("*"))] or [""]
+    keepers, journals, meters = ([f"{one}{name}.sqlite" for one in own] for name in ("keeper", "journal", "meter"))
+    return [*keepers, "raw.sqlite", "released.sqlite", *journals, *meters, "pictures.sqlite", "registry.sqlite"]
 
 
 @contextmanager
@@ -132,15 +141,20 @@ def _check(tar: tarfile.TarFile) -> None:
     heading = msgspec.json.decode(read.read() if read else b"", type=_Heading)
     if heading.format != FORMAT:
         raise Malformed(f"a backup of format {heading.format}: this Mitoyen reads {FORMAT}")
-    if strange := [one.name for one in tar.getmembers() if not one.isfile() or one.name not in (HEADING, *_NAMES)]:
+    if strange := [one.name for one in tar.getmembers() if not (one.isfile() and _is_known(one.name))]:
         raise Malformed(f"{', '.join(strange)[:200]}: not what a backup holds")
-    if missing := [name for name in NEEDED if name not in tar.getnames()]:
+    if missing := set(NEEDED) - {name.rpartition("/")[2] for name in tar.getnames()}:
         raise Malformed(f"{', '.join(missing)} is missing")
+
+
+def _is_known(name: str) -> bool:
+    return name == HEADING or name in _WHOLE or _OF_PARTITION.fullmatch(name) is not None
 
 
 def _extract(tar: tarfile.TarFile, name: str, to: Path) -> None:
     read = tar.extractfile(name)
     assert read is not None
+    to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         shutil.copyfileobj(read, file)
     if to.suffix == ".sqlite":

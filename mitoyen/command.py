@@ -32,9 +32,10 @@ from mitoyen import audit as attacks
 from mitoyen import backup as backups
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
-from mitoyen import exports, redaction, simulation
+from mitoyen import exports, partitions, redaction, simulation
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
+from mitoyen.partitions import HomeOption, RegistryOption
 from mitoyen.progress import Progress
 from mitoyen.supervise import new_operator_key
 from mitoyen.supervise import up as supervise
@@ -47,12 +48,7 @@ ledger = typer.Typer(no_args_is_help=True, help="The public record of offers, ag
 app.add_typer(ledger, name="ledger")
 operator_key = typer.Typer(no_args_is_help=True, help="The operator's key.")
 app.add_typer(operator_key, name="operator-key")
-
-HomeOption = Annotated[Path, typer.Option(envvar="MITOYEN_HOME", help="Everything that is kept lies here.")]
-RegistryOption = Annotated[
-    str | None,
-    typer.Option(envvar="MITOYEN_REGISTRY", help="postgresql://USER@HOST:PORT/DATABASE; left out: SQLite in the home."),
-]
+app.add_typer(partitions.commands, name="partitions")
 
 
 @app.command()

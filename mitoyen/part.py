@@ -1,4 +1,7 @@
-"""One part of a running Mitoyen, as `mitoyen up` starts it: `python -m mitoyen.part PART SETTINGS-FILE SUPERVISOR-PID`."""
+"""One part of a running Mitoyen, as `mitoyen up` starts it: `python -m mitoyen.part PART SETTINGS-FILE SUPERVISOR-PID`.
+
+PART is a kind and, of those of which there are several, a number: `worker-2`.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +23,38 @@ def main() -> None:
     configure()
     settings = Settings.model_validate_json(Path(settings_file).read_text())
     # only what a part needs is imported by it: the HTTP side never loads the raw store
-    if part == "broker":
+    kind, _, number = part.partition("-")
+    if kind == "broker":
         from broker.parts.broker import run_broker  # noqa: PLC0415
         from gateways.formats import formats  # noqa: PLC0415
 
         run_broker(settings, formats())
-    elif part == "keeper":
+    elif kind == "access":
+        from broker.parts.accessing import run_access  # noqa: PLC0415
+        from gateways.formats import formats  # noqa: PLC0415
+
+        run_access(settings, formats())
+    elif kind == "worker":
+        from broker.parts.serving import run_worker  # noqa: PLC0415
+        from gateways.formats import formats  # noqa: PLC0415
+
+        run_worker(settings, formats(), int(number))
+    elif kind == "keeper":
         from broker.parts.keeper import run_keeper  # noqa: PLC0415
 
         os.nice(5)  # what people wait for is live; what is kept can catch up
-        run_keeper(settings)
-    elif part == "cameras":
+        run_keeper(settings, int(number or 0))
+    elif kind == "cameras":
         from broker.filming import run_cameras  # noqa: PLC0415
 
         os.nice(5)  # as above; those that look at pictures step aside further
         run_cameras(settings)
-    elif part == "api":
+    elif kind == "api":
         from api.serve import run_api  # noqa: PLC0415
 
         run_api(settings)
     else:
-        raise SystemExit(f"unknown part {part}: expected broker, keeper, cameras or api")
+        raise SystemExit(f"unknown part {part}: expected broker, access, worker-N, keeper, keeper-N, cameras or api")
 
 
 def _end_with(supervisor: int) -> None:

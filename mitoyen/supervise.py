@@ -1,5 +1,5 @@
-"""`mitoyen up`: Mosquitto, the broker, the keeper, the cameras and the HTTP side as child processes, started in order, started again
-when they die, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
+"""`mitoyen up`: Mosquitto, the broker (or access and workers), keepers, the cameras and the HTTP side as child processes, started in
+order, started again when they die, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import IO, TypeAlias
 import structlog
 
 from broker import authorisation, keys, mosquitto, secrets, signing
+from broker.dispatch import used_together
 from broker.errors import Unavailable
 from broker.home import Home
 from broker.meter import used_of
@@ -46,12 +47,12 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     home = Home(settings.home)
-    home.make()
+    home.make(settings.partitions)
     with _held(home):
         await asyncio.to_thread(prepare, settings, home)
         parts = [
             _Part("mosquitto", partial(_mosquitto, settings, home)),
-            *(_Part(name, partial(_python, name, home)) for name in ("broker", "keeper", "cameras", "api")),
+            *(_Part(name, partial(_python, name, home)) for name in parts_of(settings)),
         ]
         running: list[asyncio.Task[None]] = []
         try:
@@ -68,17 +69,28 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
             log.info("down")
 
 
+def parts_of(settings: Settings) -> tuple[str, ...]:
+    """The parts that are started after Mosquitto, in order."""
+    if settings.partitions == 1:
+        return "broker", "keeper", "cameras", "api"
+    workers = [f"worker-{number}" for number in range(settings.worker_count)]
+    keepers = [f"keeper-{number}" for number in range(settings.partitions)]
+    return "access", *workers, *keepers, "cameras", "api"
+
+
 def prepare(settings: Settings, home: Home) -> None:
     """Everything that must be there before the parts start: schema, operator's key, databases, settings for the parts."""
     mosquitto.check_tls(settings)
     mosquitto.end_left_over(home.mosquitto)
     shutil.rmtree(home.metrics)
-    home.make()
-    home.keeper_state.unlink(missing_ok=True)
+    home.make(settings.partitions)
+    for own in home.every_partition(settings.partitions):
+        own.keeper_state.unlink(missing_ok=True)
     write_private(home.settings, settings.model_dump_json().encode())
     secrets.webhook_key(home.webhooks)
     known = registry(settings, home)
     known.migrate()
+    known.partitioning.fix(settings.partitions)
     if not known.has_operator():
         new_operator_key(known, home)
     signing.begin(known, home.ledger_key)
@@ -150,7 +162,9 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
         accounts += [account for application in snapshot.applications for account in application.accounts]
         now = time.time_ns()
         agreements = [one for of in snapshot.agreements.values() for one in of]
-        policy = authorisation.policy(snapshot, now, used_of(home.meter, agreements, now))
+        meters = [own.meter for own in home.every_partition(settings.partitions)]
+        used = used_together(used_of(meter, agreements, now) for meter in meters)
+        policy = authorisation.policy(snapshot, now, used)
         return mosquitto.write(home.mosquitto, settings, policy, accounts)
 
     conf = await asyncio.to_thread(write)

@@ -177,10 +177,10 @@ async def _events(request: Request, stream: _Stream, after: tuple[int, str] | No
 
 async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> AsyncIterator[bytes]:
     """What was released since `after`, up to now."""
-    async with asyncio.timeout(SETTLE_S):
-        while not await asyncio.to_thread(stream.services.caught_up):
-            pass  # it waits by itself
     (shown,) = stream.shown.values()
+    async with asyncio.timeout(SETTLE_S):
+        while not await asyncio.to_thread(stream.services.caught_up, shown.offer.organisation):
+            pass  # it waits by itself
     span = reading.Span(shown.release.stream, times.EARLIEST, times.LATEST, after)
     pages = reading.pages(stream.services.released, span, lambda: None)
     while (page := await asyncio.to_thread(next, pages, None)) is not None:

@@ -51,6 +51,8 @@ class KeeperSettings:
     """How long (ns) after a window's end records of it are waited for."""
     silent_after: int = 10 * times.MINUTE
     """How long (ns) a gateway or a datastream may say nothing before it is told silent."""
+    partition: int = 0
+    """Whose organisations are kept."""
 
 
 class Keeper:
@@ -82,7 +84,7 @@ class Keeper:
         self._lateness = lateness
         self._report = report
         self._clock = clock
-        self._known = known = Known(registry, hash_of)
+        self._known = known = Known(registry, hash_of, settings.partition)
         self._watch = watch = Watch(progress, settings.silent_after)
         self._news = news = News(live, released, progress)
         self._releaser = releaser = Releaser(

@@ -13,8 +13,9 @@ from broker.registry.snapshot import Snapshot
 class Known:
     """Read by all, changed by `follow` alone."""
 
-    def __init__(self, registry: RegistryReader, hash_of: Callable[[str], str]) -> None:
+    def __init__(self, registry: RegistryReader, hash_of: Callable[[str], str], partition: int) -> None:
         self._registry = registry
+        self._partition = partition
         self._hash_of = hash_of
         self.snapshot = Snapshot(-1)
         self.consents = NONE
@@ -24,7 +25,7 @@ class Known:
         """Read anew what changed; whether anything did. Raises Unavailable."""
         if self._registry.revision() == self.snapshot.revision:
             return False
-        self.snapshot = self._registry.snapshot()
+        self.snapshot = self._registry.snapshot().part(self._partition)
         self.consents = self.snapshot.consented(self._hash_of)
         self.plan = compile_plan(self.snapshot)
         return True

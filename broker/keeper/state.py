@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,17 @@ class KeeperState(msgspec.Struct, frozen=True):
     """Offers that were made before this (ns) are known to it."""
     trouble: str = ""
     """Why it does not get on; empty if it does."""
+
+
+def worst(states: Sequence[KeeperState]) -> KeeperState:
+    """What holds of several keepers together; there is at least one."""
+    return KeeperState(
+        min(one.time for one in states),
+        min(one.through for one in states),
+        tuple(stream for one in states for stream in one.backfilling),
+        min(one.followed for one in states),
+        "; ".join(one.trouble for one in states if one.trouble),
+    )
 
 
 def write(path: Path, state: KeeperState) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import closing, suppress
 from typing import Protocol
 
@@ -53,14 +53,16 @@ class Workers(Protocol):
 class Access:
     """The tasks that say who may, and what they share."""
 
-    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry, workers: Workers) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, formats: Formats, known: Registry, workers: Workers, snapshot: Snapshot
+    ) -> None:
         self._settings = settings
         self._home = home
         self._registry = known
         self._workers = workers
         self._authority = Authority(self._snapshot, workers.used)
         self._bearers = Bearers(known, load_key(home.tags), formats.canonical)
-        self._latest = Snapshot(-1)
+        self._latest = snapshot
         self._changed = asyncio.Event()
         self._following = asyncio.Lock()
         self._signing = asyncio.Lock()
@@ -76,20 +78,13 @@ class Access:
             self._sign_regularly(),
         )
 
-    async def follow(self, snapshot: Snapshot) -> None:
-        """What is asked from now on is decided by this."""
-        self._latest = snapshot
-        self._changed.set()
-        await self._workers.follow(snapshot)
-
     async def answer(self, call: control.Call) -> object:
         """The answer to a call, as `control` describes it. Raises MitoyenError."""
         match call:
             case control.Changed(passwords=passwords):
                 async with self._following:
                     snapshot = await self._snapshot()
-                    await self.follow(snapshot)
-                    await self._authority.apply(snapshot, passwords)
+                    await _all(self._follow(snapshot), self._authority.apply(snapshot, passwords))
                     return snapshot.revision
             case control.Sign():
                 return await self._sign()
@@ -113,8 +108,13 @@ class Access:
                 with closing(stores.raw(self._settings, self._home)) as raw:
                     return await asyncio.to_thread(self._bearers.held, epc, code, raw, now)
         async with self._following:
-            await self.follow(await self._snapshot())
+            await self._follow(await self._snapshot())
         return following
+
+    async def _follow(self, snapshot: Snapshot) -> None:
+        self._latest = snapshot
+        self._changed.set()
+        await self._workers.follow(snapshot)
 
     async def _snapshot(self) -> Snapshot:
         return await asyncio.to_thread(self._registry.snapshot)
@@ -138,7 +138,7 @@ class Access:
             try:
                 if await asyncio.to_thread(self._told_of_ends, self._latest, now):
                     async with self._following:
-                        await self.follow(await self._snapshot())
+                        await self._follow(await self._snapshot())
             except Unavailable as error:
                 log.warning("notices_not_given", reason=str(error))
             due = self._latest.next_change(now)
@@ -172,3 +172,10 @@ class Access:
             except MitoyenError as error:
                 log.error("ledger_not_signed", reason=str(error))
             await asyncio.sleep(self._settings.checkpoint_every_ns / times.SECOND)
+
+
+async def _all(*doing: Awaitable[None]) -> None:
+    """Do these together, each to its end. Raises what the first that failed did: a partition that is away delays no rule."""
+    for failed in await asyncio.gather(*doing, return_exceptions=True):
+        if failed is not None:
+            raise failed

@@ -23,11 +23,11 @@ def run_broker(settings: Settings, formats: Formats) -> None:
 async def _run(settings: Settings, home: Home, formats: Formats) -> None:
     known = registry(settings, home)
     worker = Worker(settings, home, formats, known)
-    access = Access(settings, home, formats, known, worker)
     try:
         snapshot = await asyncio.to_thread(known.snapshot)
         await worker.remember_last(snapshot)
-        await access.follow(snapshot)
+        await worker.follow(snapshot)
+        access = Access(settings, home, formats, known, worker, snapshot)
         await until_told("broker_stopped", access.run(), worker.run())
     finally:
         worker.close()

@@ -20,30 +20,32 @@ from broker.privacy.keys import PseudonymKeys, load_key
 from broker.settings import Settings
 
 
-def run_keeper(settings: Settings) -> None:
-    """Keep what the journal holds; until SIGTERM."""
+def run_keeper(settings: Settings, partition: int = 0) -> None:
+    """Keep what the journal of a partition holds; until SIGTERM."""
     home = Home(settings.home)
+    own = home.partition(partition, settings.partitions)
+    suffix = "-keeper" if settings.partitions == 1 else f"-keeper-{partition}"
     stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())
     with ExitStack() as stack:
-        stack.enter_context(alone(home.run / "keeper.lock"))
+        stack.enter_context(alone(own.keeping))
         opened = stores.both(settings, home)
         stack.enter_context(closing(opened.raw))
         stack.enter_context(closing(opened.released))
         login = secrets.load(home.logins)["mitoyen.live"]
-        live = stack.enter_context(closing(PahoPublisher(account(settings, login, "-keeper"))))
+        live = stack.enter_context(closing(PahoPublisher(account(settings, login, suffix))))
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
-            journal=stack.enter_context(closing(SqliteReader(home.journal))),
-            progress=stack.enter_context(closing(Progress(home.keeper))),
+            journal=stack.enter_context(closing(SqliteReader(own.journal))),
+            progress=stack.enter_context(closing(Progress(own.keeper))),
             raw=opened.raw,
             released=opened.released,
             keys=PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping),
             hash_of=tags.hasher(load_key(home.tags)),
             live=live,
-            state_file=home.keeper_state,
-            settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns),
-            report=lambda published: control.Control(home.socket).call(control.WindowsPublished(published)),
+            state_file=own.keeper_state,
+            settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns, partition),
+            report=lambda published: control.Control(own.socket).call(control.WindowsPublished(published)),
         )
         keeper.run(stop)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from broker import control, mosquitto, secrets
+from broker import control, mosquitto, secrets, topics
 from broker.access import Used
 from broker.audits import Audits
 from broker.entry import Entry
@@ -46,14 +46,17 @@ LOOK_S = 0.01  # how often the keeper's place is looked up while somebody waits 
 class Worker:
     """The tasks of a partition, and what they share."""
 
-    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry) -> None:
+    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry, partition: int = 0) -> None:
         self._settings = settings
         self._home = home
+        self._own = own = home.partition(partition, settings.partitions)
+        self._whole = settings.partitions == 1
+        self._partition = partition
         self._formats = formats
         self._registry = known
         self._hash_of = tags.hasher(load_key(home.tags))
-        self._journal = SqliteJournal(home.journal, limit_bytes=settings.journal_limit_mb << 20)
-        self._meter = Meter(home.meter)
+        self._journal = SqliteJournal(own.journal, limit_bytes=settings.journal_limit_mb << 20)
+        self._meter = Meter(own.meter)
         pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
         self._outbound = Outbound(self._journal, pseudonyms, settings.lateness_ns, self._meter)
         self._ingest = Ingest(
@@ -63,6 +66,7 @@ class Worker:
             on_batch=self._outbound.offer,
             places=lambda: {PLACE: self._outbound.place},
             on_new_session=lambda: mosquitto.keep_sessions(home.mosquitto),
+            mark=None if self._whole else topics.mark(partition),
         )
         self._previews = Previews(partial(stores.raw, settings, home), self._note_preview, settings.lateness_ns)
         self._audits = Audits(home.settings, self._note_preview)
@@ -76,9 +80,10 @@ class Worker:
     async def run(self) -> None:
         """Until cancelled."""
         logins = secrets.load(self._home.logins)
+        suffix = "" if self._whole else f"-{self._partition}"
         await asyncio.gather(
-            self._outbound.run(account(self._settings, logins["mitoyen.live"])),
-            self._ingest.run(account(self._settings, logins["mitoyen.ingest"])),
+            self._outbound.run(account(self._settings, logins["mitoyen.live"], suffix)),
+            self._ingest.run(account(self._settings, logins["mitoyen.ingest"], suffix)),
             self._tidy(),
         )
 
@@ -100,7 +105,7 @@ class Worker:
         except Unavailable as error:
             log.warning("last_values_unknown", reason=str(error))
         of_topic = {topic: stream for stream, topic in streams.items()}
-        place = place_of(self._home.keeper)
+        place = place_of(self._own.keeper)
         while place < self._outbound.place and (batches := await self._journal.read(place)):
             for batch in batches:
                 for entry in batch.entries:
@@ -109,7 +114,7 @@ class Worker:
             place = batches[-1].seq
 
     async def follow(self, snapshot: Snapshot) -> None:
-        """What comes from now on is decided by this."""
+        """What comes from now on is decided by this. Raises Unavailable where Mosquitto could not be told whose messages to deliver."""
         erasing = self._latest.revision >= 0 and snapshot.erasures != self._latest.erasures
         self._latest = snapshot
         self._meter.follow(snapshot, time.time_ns())
@@ -121,6 +126,8 @@ class Worker:
             self._outbound.take_back()
         if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
             self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
+        if not self._whole:
+            await self._ingest.listen_to({topics.input_of_organisation(g.organisation) for g in snapshot.gateways})
 
     def used(self, now: int) -> Mapping[AgreementId, Used]:
         """What agreements with a quota were delivered in the period that `now` (ns) falls in."""
@@ -201,14 +208,14 @@ class Worker:
                 return self._meter.used(now)
             case control.Usage(start=start, end=end, offer=offer, agreement=agreement):
                 self._meter.flush(now)
-                return await asyncio.to_thread(hours, self._home.meter, start, end, offer, agreement)
+                return await asyncio.to_thread(hours, self._own.meter, start, end, offer, agreement)
             case control.TotalUsage():
                 self._meter.flush(now)
-                return await asyncio.to_thread(totals, self._home.meter)
+                return await asyncio.to_thread(totals, self._own.meter)
 
     async def _reconciled(self) -> control.Reconciled:
         last, heard = self._journal.last, self._journal.presences()
-        found = await asyncio.to_thread(kept, self._home.keeper)
+        found = await asyncio.to_thread(kept, self._own.keeper)
         accepted = [(one.organisation, one.gateway, one.accepted, one.refused) for one in heard]
         return control.Reconciled(found.place == last, accepted, found.tallies, found.waiting)
 
@@ -217,7 +224,7 @@ class Worker:
             async with asyncio.timeout(control.CAUGHT_UP_S):
                 newest = await self._ingest.caught_up()
                 while self._kept < newest:
-                    self._kept = await asyncio.to_thread(place_of, self._home.keeper)
+                    self._kept = await asyncio.to_thread(place_of, self._own.keeper)
                     if self._kept < newest:
                         await asyncio.sleep(LOOK_S)
                 return True
@@ -237,7 +244,7 @@ class Worker:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            self._kept = await asyncio.to_thread(place_of, self._home.keeper)
+            self._kept = await asyncio.to_thread(place_of, self._own.keeper)
             try:
                 if time.monotonic() > self._held_until:
                     self._journal.trim(min(self._kept, self._outbound.place))

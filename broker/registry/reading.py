@@ -31,6 +31,7 @@ from broker.model import (
     Release,
     ReleaseId,
 )
+from broker.partition import Partitions
 from broker.place import Place
 from broker.privacy.profile import Profile
 from broker.registry import tables as t
@@ -76,7 +77,16 @@ def snapshot(connection: Connection) -> Snapshot:
         consents=_standing_consents(connection),
         erasures=tuple((r.tag, r.asked) for r in connection.execute(select(t.erasures).order_by(t.erasures.c.asked))),
         deleted=tuple(datastreams(connection, select(t.datastreams).where(t.datastreams.c.ended.is_not(None)))),
+        partitions=partitions(connection),
     )
+
+
+def partitions(connection: Connection) -> Partitions:
+    """One, before their number was fixed."""
+    workers = {row.number: row.worker for row in connection.execute(select(t.partitions))}
+    placed = {row.organisation: row.partition for row in connection.execute(select(t.placements))}
+    moved = {number: worker for number, worker in workers.items() if worker is not None}
+    return Partitions(max(len(workers), 1), placed, moved)
 
 
 @cache

@@ -26,6 +26,7 @@ from broker.registry.accounts import Accounts
 from broker.registry.agreements import AgreementBook, end_agreements, give_notice
 from broker.registry.consents import ConsentBook
 from broker.registry.keyring import Keyring, add_login, first_key, forget_keys, forget_logins
+from broker.registry.partitioning import Partitioning
 from broker.registry.proceedings import Proceedings
 from broker.registry.record import PublicRecord, record
 from broker.registry.signups import SignUps
@@ -53,6 +54,11 @@ class Registry(AgreementBook, ConsentBook):
     def accounts(self) -> Accounts:
         """What agreements cost, and what was learned."""
         return Accounts(self._database)
+
+    @property
+    def partitioning(self) -> Partitioning:
+        """Partitions of organisations."""
+        return Partitioning(self._database)
 
     @property
     def proceedings(self) -> Proceedings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from broker.consent import Consents
 from broker.model import (
@@ -18,6 +18,7 @@ from broker.model import (
     OfferId,
     OrganisationId,
 )
+from broker.partition import Partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,36 @@ class Snapshot:
     """Those that stand, by the tag's hash."""
     erasures: tuple[tuple[str, int], ...] = ()
     """(the tag's hash, when it was asked for), the oldest first."""
+    partitions: Partitions = field(default_factory=Partitions)
+
+    def part(self, partition: int) -> Snapshot:
+        """The same as if the organisations of this partition were all there are; tags' consents and erasures are everyone's."""
+        if self.partitions.count == 1:
+            return self
+
+        def ours(one: Gateway | Datastream | Application | Offer) -> bool:
+            return self.partitions.of(one.organisation) == partition
+
+        offers = {offer.id: offer for offer in self.offers.values() if ours(offer)}
+        applications = tuple(filter(ours, self.applications))
+        names = {application.id for application in applications}
+        agreements = {
+            application: own
+            for application, of in self.agreements.items()
+            if (own := tuple(one for one in of if one.offer in offers))
+        }
+        return replace(
+            self,
+            gateways=tuple(filter(ours, self.gateways)),
+            datastreams=tuple(filter(ours, self.datastreams)),
+            applications=applications,
+            offers=offers,
+            agreements=agreements,
+            paused=tuple(one for one in self.paused if one.offer in offers),
+            notices=tuple(notice for notice in self.notices if notice.application in names),
+            withdrawn=tuple(filter(ours, self.withdrawn)),
+            deleted=tuple(filter(ours, self.deleted)),
+        )
 
     def consented(self, hash_of: Callable[[str], str]) -> Consents:
         """Whose tags may be shown, and for what each offer is used."""

@@ -75,6 +75,22 @@ organisations = Table(
     Column("ended", BigInteger),
 )
 
+partitions = Table(
+    "partitions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("worker", Integer),
+)
+"""A row each, made all at once; `worker`: who serves it, where that was said by hand."""
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("organisation", ForeignKey("organisations.id"), primary_key=True),
+    Column("partition", ForeignKey("partitions.number"), nullable=False),
+)
+"""Organisations that were placed by hand."""
+
 gateways = Table(
     "gateways",
     metadata,

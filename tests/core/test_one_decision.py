@@ -76,7 +76,7 @@ class Ways(World):
             released=cast("Store", None),
             control=cast("Control", self),
             pictures=cast("Pictures", None),
-            keeper_state=home / "keeper",
+            keeper_states=(home / "keeper",),
             mqtt_host=None,
             listeners=(),
             silent_after=0,

@@ -19,16 +19,18 @@ MITOYEN = Path(sys.executable).with_name("mitoyen")
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the acceptance script is not beside the project")
 @pytest.mark.parametrize(
-    ("store", "registry"),
+    ("store", "registry", "partitions"),
     [
-        ("sqlite", "sqlite"),
-        ("influx", "postgresql"),
-        pytest.param("sqlite", "postgresql", marks=pytest.mark.long),
-        pytest.param("influx", "sqlite", marks=pytest.mark.long),
+        ("sqlite", "sqlite", 1),
+        ("influx", "postgresql", 2),
+        pytest.param("influx", "postgresql", 1, marks=pytest.mark.long),
+        pytest.param("sqlite", "postgresql", 1, marks=pytest.mark.long),
+        pytest.param("influx", "sqlite", 1, marks=pytest.mark.long),
+        pytest.param("sqlite", "sqlite", 2, marks=pytest.mark.long),
     ],
 )
-def test_the_interface_holds(store: str, registry: str, influxd: Influxd, postgres: Postgres) -> None:
-    environment = dict(os.environ)
+def test_the_interface_holds(store: str, registry: str, partitions: int, influxd: Influxd, postgres: Postgres) -> None:
+    environment = {**os.environ, "MITOYEN_PARTITIONS": str(partitions)}
     if registry == "postgresql":
         environment |= {
             "MITOYEN_REGISTRY": postgres.new_database(),

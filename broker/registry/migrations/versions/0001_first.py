@@ -300,6 +300,18 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['request'], ['requests.id'], name=op.f('fk_disputes_request')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_disputes'))
     )
+    op.create_table('partitions',
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('worker', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('number', name=op.f('pk_partitions'))
+    )
+    op.create_table('placements',
+    sa.Column('organisation', sa.String(length=63), nullable=False),
+    sa.Column('partition', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_placements_organisation')),
+    sa.ForeignKeyConstraint(['partition'], ['partitions.number'], name=op.f('fk_placements_partition')),
+    sa.PrimaryKeyConstraint('organisation', name=op.f('pk_placements'))
+    )
     op.execute("insert into revision values (1)")
     for statement in refusals(op.get_bind().dialect.name):
         op.execute(statement)

@@ -1,0 +1,31 @@
+"""The process that says who may, where several serve the partitions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from broker.home import Home
+from broker.opening import registry
+from broker.part import alone, until_told
+from broker.parts.access import Access
+from broker.parts.partitioned import Partitioned
+from broker.reading import Formats
+from broker.settings import Settings
+
+
+def run_access(settings: Settings, formats: Formats) -> None:
+    """Authorise, and answer for the partitions; until SIGTERM."""
+    home = Home(settings.home)
+    with alone(home.run / "access.lock"):
+        asyncio.run(_run(settings, home, formats))
+
+
+async def _run(settings: Settings, home: Home, formats: Formats) -> None:
+    known = registry(settings, home)
+    try:
+        snapshot = await asyncio.to_thread(known.snapshot)
+        workers = Partitioned(home.every_partition(settings.partitions), snapshot)
+        access = Access(settings, home, formats, known, workers, snapshot)
+        await until_told("access_stopped", access.run(), workers.run())
+    finally:
+        known.close()

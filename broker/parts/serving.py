@@ -1,0 +1,114 @@
+"""A process that serves partitions: those that it is to serve now, each from the moment that nobody else does.
+
+It follows the registry by itself, so that what it serves, and by which rules, is never older than FOLLOW_S.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+
+import structlog
+
+from broker import control
+from broker.errors import Unavailable
+from broker.home import Home
+from broker.opening import registry
+from broker.part import alone, standing_by, until_told
+from broker.parts.worker import Worker
+from broker.reading import Formats
+from broker.registry.registry import Registry
+from broker.registry.snapshot import Snapshot
+from broker.settings import Settings
+
+log = structlog.get_logger()
+
+FOLLOW_S = 1.0  # how often it looks whether the registry changed; it is told at once, but for when that fails
+
+
+def run_worker(settings: Settings, formats: Formats, number: int) -> None:
+    """Serve the partitions of the worker with this number; until SIGTERM."""
+    home = Home(settings.home)
+    with alone(home.run / f"worker-{number}.lock"), closing(registry(settings, home)) as known:
+        asyncio.run(until_told("worker_stopped", _Serving(settings, home, formats, known, number).run()))
+
+
+class _Serving:
+    """The partitions that this process serves, or waits for."""
+
+    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry, number: int) -> None:
+        self._settings = settings
+        self._home = home
+        self._formats = formats
+        self._registry = known
+        self._number = number
+        self._latest = Snapshot(-1)
+        self._following = asyncio.Lock()
+        self._served: dict[int, Worker] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled, or one of them fails."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    await self._follow()
+                except Unavailable as error:
+                    log.warning("registry_not_followed", reason=str(error))
+                await self._take(group, self._latest.partitions.served_by(self._number, self._settings.worker_count))
+                await asyncio.sleep(FOLLOW_S)
+
+    async def _follow(self) -> None:
+        """Have all that are served follow the registry as it is now. Raises Unavailable."""
+        async with self._following:
+            if await asyncio.to_thread(self._registry.revision) != self._latest.revision:
+                self._latest = await asyncio.to_thread(self._registry.snapshot)
+                for partition, worker in self._served.items():
+                    await worker.follow(self._latest.part(partition))
+
+    async def _take(self, group: asyncio.TaskGroup, wanted: AbstractSet[int]) -> None:
+        if self._latest.revision < 0:  # nothing is known yet
+            return
+        for partition in self._tasks.keys() - wanted:
+            task = self._tasks.pop(partition)
+            task.cancel()
+            await asyncio.wait([task])
+        for partition in wanted - self._tasks.keys():
+            self._tasks[partition] = group.create_task(self._serve(partition), name=f"partition {partition}")
+
+    async def _serve(self, partition: int) -> None:
+        own = self._home.partition(partition, self._settings.partitions)
+        async with standing_by(own.serving):
+            worker = Worker(self._settings, self._home, self._formats, self._registry, partition)
+            with closing(worker):
+                async with self._following:
+                    snapshot = self._latest.part(partition)
+                    await worker.remember_last(snapshot)
+                    await worker.follow(snapshot)
+                    self._served[partition] = worker
+                log.info("partition_served", partition=partition, worker=self._number)
+                try:
+                    await asyncio.gather(worker.run(), control.serve(own.socket, self._answer_of(worker)))
+                finally:
+                    del self._served[partition]
+        log.info("partition_left", partition=partition, worker=self._number)
+
+    def _answer_of(self, worker: Worker) -> control.Serve:
+        async def answer(call: control.Call) -> object:
+            match call:
+                case control.Changed():
+                    await self._follow()
+                    return self._latest.revision
+                case (
+                    control.Sign()
+                    | control.IssueCode()
+                    | control.GiveConsent()
+                    | control.WithdrawConsent()
+                    | control.TellHeld()
+                ):
+                    raise Unavailable("that is for the process that says who may")
+                case _:
+                    return await worker.answer(call)
+
+        return answer
