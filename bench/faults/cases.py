@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.faults import backups, disks, edges, kills, limits, links, nonsense, stores
+from bench.faults import backups, disks, edges, kills, limits, links, nonsense, partitions, stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Scale:
     """Kills that leave Mosquitto alive, on each store,"""
     rounds_of_mosquitto: int = 12
     """and those that don't; 50 in all."""
+    moves: int = 20
+    """Of a partition, from worker to worker."""
     away_s: float = 60
     """How long InfluxDB is away, slow, or in error."""
     full_s: float = 15
@@ -40,6 +42,7 @@ class Scale:
             rate=200,
             rounds=5,
             rounds_of_mosquitto=2,
+            moves=3,
             away_s=2,
             full_s=2,
             stepped_s=1,
@@ -58,6 +61,8 @@ CASES: Mapping[str, Case] = {
     "killed": lambda at, s: kills.without_mosquitto(at, rounds=s.rounds, rate=s.rate),
     "killed_on_sqlite": lambda at, s: kills.without_mosquitto(at, rounds=s.rounds, rate=s.rate, store="sqlite"),
     "mosquitto_killed": lambda at, s: kills.with_mosquitto(at, rounds=s.rounds_of_mosquitto, rate=s.rate),
+    "workers_killed": lambda at, s: kills.workers(at, rounds=s.rounds, rate=s.rate),
+    "partition_moved": lambda at, s: partitions.moved(at, moves=s.moves, rate=s.rate),
     "store_away": lambda at, s: stores.away(at, away_s=s.away_s, rate=s.rate),
     "store_slow": lambda at, s: stores.slow(at, lasting_s=s.away_s, rate=s.rate),
     "store_erring": lambda at, s: stores.erring(at, lasting_s=s.away_s, rate=s.rate),

@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults.reconcile import reconciled
-from bench.faults.world import World
+from bench.faults.world import OWNER, World
+from broker.partition import Partitions
 from tests.servers import Influxd, Mitoyen
 
 SEED = 20_260_101
 WHOLE = "supervisor"
 """All but Mosquitto, which goes on queueing."""
 PARTS = ("broker", "keeper", "api", "cameras", WHOLE, "influxd")
+ITS_OWN = (
+    ("worker-0", "worker-1", "worker-0", "keeper-0", "access"),
+    ("worker-1", "worker-0", "worker-1", "keeper-1", "access"),
+)
+"""What dies, by the partition that messages come in: its own worker most of all."""
 PROGRESS_S = 90.0  # a part that dies again and again is started after 5 s; a busy machine takes its time
 MOST_BETWEEN = 700  # answers between two kills
 
@@ -32,14 +38,24 @@ def with_mosquitto(folder: Path, *, rounds: int, rate: float, store: str = "infl
     return _killed(folder, rounds, rate, store, ("mosquitto", "mosquitto", "broker", "mosquitto"))
 
 
-def _killed(folder: Path, rounds: int, rate: float, store: str, parts: Sequence[str]) -> dict[str, Any]:
+def workers(folder: Path, *, rounds: int, rate: float) -> dict[str, Any]:
+    """One of several workers dies, or what stands beside them: neither a receipt nor a PUBACK is broken."""
+    own = Partitions(len(ITS_OWN)).of(OWNER)
+    return _killed(folder, rounds, rate, "sqlite", ITS_OWN[own], {"PARTITIONS": str(len(ITS_OWN))})
+
+
+def _killed(
+    folder: Path, rounds: int, rate: float, store: str, parts: Sequence[str], environment: dict[str, str] | None = None
+) -> dict[str, Any]:
     chance = random.Random(SEED)  # noqa: S311 - what to kill and when, the same each time
     victims = list(islice(cycle(parts), rounds))
     chance.shuffle(victims)
     stalled = 0
     with ExitStack() as stack:
         influxd = stack.enter_context(Influxd(folder)) if store == "influx" else None
-        broker = stack.enter_context(Mitoyen(folder, store=f"influx:{influxd.url}" if influxd else "sqlite"))
+        broker = stack.enter_context(
+            Mitoyen(folder, store=f"influx:{influxd.url}" if influxd else "sqlite", environment=environment)
+        )
         world = World.made(broker)
         load = stack.enter_context(world.load(rate))
         for victim in victims:

@@ -11,6 +11,7 @@ from bench.faults.load import Ear, Load, Publisher
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.servers import Mitoyen
 
+OWNER = "o"
 STEP = 10
 WINDOW_S = 60
 DATASTREAMS = ("certain", "plain")
@@ -32,7 +33,7 @@ class World:
 
     @classmethod
     def made(cls, broker: Mitoyen) -> World:
-        owner, reader, stranger = new_owner(broker, "o"), new_reader(broker, "reader"), new_reader(broker, "stranger")
+        owner, reader, stranger = new_owner(broker, OWNER), new_reader(broker, "reader"), new_reader(broker, "stranger")
         for name in DATASTREAMS:
             owner.datastream(name, unit="1")
         for name, operators in OFFERS.items():
