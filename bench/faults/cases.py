@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.faults import backups, disks, edges, kills, limits, links, nonsense, partitions, stores
+from bench.faults import backups, disks, edges, fuzz, kills, limits, links, nonsense, partitions, stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ CASES: Mapping[str, Case] = {
     "outbox_full": lambda at, _: links.outbox_full(at),
     "network": lambda at, s: links.network(at, lasting_s=s.cut_s, rate=s.rate),
     "malformed": lambda at, s: nonsense.malformed(at, count=s.malformed, rate=s.rate),
+    "fuzzed": lambda at, s: fuzz.fuzzed(at, count=s.malformed),
     "restored": lambda at, s: backups.restored(at, answers=s.backed_up, rate=s.rate),
     "overloaded": lambda at, s: limits.overloaded(at, lasting_s=s.overloaded_s, rate=s.rate),
 }

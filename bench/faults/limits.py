@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -53,6 +54,11 @@ class Memory:
 def resident_mb(process: int) -> int:
     """Memory that a process has now."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096 >> 20
+
+
+def own_resident_mb() -> int:
+    """Memory that this process has now."""
+    return resident_mb(os.getpid())
 
 
 def large(number: int) -> bytes:

@@ -33,28 +33,33 @@ _ALPHABET = b'{}[]",:0123456789.eE+-truefalsnu \\\x00\xff\xc3\xa9\xf0\x9f'
 
 
 def payloads(seed: int) -> Iterator[bytes]:
-    """Messages that were valid, with bytes changed, doubled, left out, cut off or made up; nested deeply; or large."""
+    """Messages that were valid, spoiled."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
     while True:
-        text = bytearray(numbered(chance.randrange(1 << 20)))
-        for _ in range(chance.randint(0, 6)):
-            at = chance.randrange(len(text) or 1)
-            match chance.randrange(6):
-                case 0:
-                    text[at : at + 1] = bytes([chance.choice(_ALPHABET)])
-                case 1:
-                    text[at:at] = text[at : at + chance.randint(1, 12)]
-                case 2:
-                    del text[at : at + chance.randint(1, 6)]
-                case 3:
-                    del text[at:]
-                case 4:
-                    text[at:at] = chance.randbytes(chance.randint(1, 8))
-                case _:
-                    text[at:at] = chance.choice(
-                        (b"[" * 5_000, b'{"a":' * 3_000, b"9" * 400, b"1e999", b'"\\ud800"', b"-0.0")
-                    )
-        yield bytes(text)
+        yield spoiled(chance, numbered(chance.randrange(1 << 20)))
+
+
+def spoiled(chance: random.Random, payload: bytes) -> bytes:
+    """The same with bytes changed, doubled, left out, cut off or made up; nested deeply; or large."""
+    text = bytearray(payload)
+    for _ in range(chance.randint(0, 6)):
+        at = chance.randrange(len(text) or 1)
+        match chance.randrange(6):
+            case 0:
+                text[at : at + 1] = bytes([chance.choice(_ALPHABET)])
+            case 1:
+                text[at:at] = text[at : at + chance.randint(1, 12)]
+            case 2:
+                del text[at : at + chance.randint(1, 6)]
+            case 3:
+                del text[at:]
+            case 4:
+                text[at:at] = chance.randbytes(chance.randint(1, 8))
+            case _:
+                text[at:at] = chance.choice(
+                    (b"[" * 5_000, b'{"a":' * 3_000, b"9" * 400, b"1e999", b'"\\ud800"', b"-0.0")
+                )
+    return bytes(text)
 
 
 def packets(seed: int, login: Mapping[str, Any]) -> Iterator[bytes]:
