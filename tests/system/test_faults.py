@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.faults.cases import CASES, Scale
+from bench.soak import soak
 from broker import times
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
@@ -49,6 +50,11 @@ def set_up(broker: Mitoyen) -> tuple[Owner, Reader, str]:
 )
 def test_what_was_promised_is_kept_once_and_shown_as_agreed_whatever_fails(case: str, tmp_path: Path) -> None:
     found = CASES[case](tmp_path, Scale.short())
+    assert found["holds"], json.dumps(found)
+
+
+def test_half_of_what_the_broker_takes_is_kept_and_nothing_grows(tmp_path: Path) -> None:
+    found = soak(tmp_path, 0.25, flood_s=3)
     assert found["holds"], json.dumps(found)
 
 
