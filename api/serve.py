@@ -56,7 +56,7 @@ from api.sensorthings.numbered import Numbers
 from api.sensorthings.seeded import Seeded
 from api.services import Services
 from api.sessions import Sessions
-from broker import listening, secrets
+from broker import alive, listening, secrets
 from broker.control import Control
 from broker.home import Home
 from broker.listening import Bounds
@@ -146,6 +146,7 @@ def app(settings: Settings) -> FastAPI:
             asyncio.create_task(poster.run(services), name="webhooks"),
             asyncio.create_task(harvester.run(others, services), name="harvester"),
             asyncio.create_task(signups.expire(services), name="signups"),
+            asyncio.create_task(alive.beat(), name="alive"),
         ]
         for task in tasks:
             task.add_done_callback(_watched)
@@ -191,6 +192,7 @@ def _services(settings: Settings, home: Home) -> Services:
         ),
         rules=settings.house_rules,
         webhook_key=secrets.webhook_key(home.webhooks),
+        restarts=home.restarts,
     )
 
 

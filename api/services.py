@@ -68,6 +68,8 @@ class Services:
     rules: HouseRules = field(default_factory=HouseRules)
     webhook_key: bytes = field(default=b"", repr=False)
     """What webhooks' secrets are derived from."""
+    restarts: Path | None = None
+    """Where `mitoyen up` tells what it started again."""
     clock: Callable[[], int] = time.time_ns
     _changes: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     epoch: int = 0

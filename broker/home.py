@@ -39,6 +39,7 @@ class Home:
         self.wrapping = self.run / "wrapping.key"
         self.settings = self.run / "settings.json"
         self.socket = self.run / "broker.sock"
+        self.restarts = self.run / "restarts.json"
         self.metrics = self.run / "metrics"
 
     def partition(self, number: int, count: int) -> PartitionHome:

@@ -21,6 +21,7 @@ from broker import authorisation
 from broker.authorisation import Policy
 from broker.errors import Malformed, Unavailable
 from broker.model import MqttAccount
+from broker.mqtt.codec import PINGREQ
 from broker.private import write_private
 from broker.settings import Listener, Settings
 
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 PLUGIN = "mosquitto_dynamic_security.so"
 PATIENCE_S = 15  # starting loads what was persisted; stopping writes it: 256 MB of queue at worst
 PAUSE_S = 0.02
+LIVES_S = 5.0
 PACKET_KB = 64  # what of a packet may be beside its payload: topic and properties
 
 
@@ -172,6 +174,23 @@ async def start(program: str, conf: Path, listeners: Iterable[Listener]) -> asyn
             raise Unavailable(f"Mosquitto did not start: {said}")
         await asyncio.sleep(PAUSE_S)
     return child
+
+
+async def lives(address: tuple[str, int]) -> bool:
+    """Whether it does anything with what it is sent: a PINGREQ before a CONNECT, for which it hangs up (MQTT 5, 3.1). A connection alone
+    is made by the system.
+    """
+    with suppress(TimeoutError, ConnectionRefusedError):
+        async with asyncio.timeout(LIVES_S):
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                writer.write(PINGREQ)
+                with suppress(ConnectionResetError):
+                    await reader.read()
+            finally:
+                writer.close()
+        return True
+    return False
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

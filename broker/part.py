@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from broker import secrets
+from broker import alive, secrets
 from broker.errors import Unavailable
 from broker.mqtt.connection import Account
 from broker.settings import Settings
@@ -60,7 +60,7 @@ async def standing_by(path: Path) -> AsyncIterator[None]:
 
 async def until_told(then: str, *tasks: Coroutine[object, object, None]) -> None:
     """Run these together until SIGTERM or SIGINT, `then` log this; or until one fails, which raises what it raised."""
-    work = asyncio.gather(*tasks)
+    work = asyncio.gather(*tasks, alive.beat())
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
     try:

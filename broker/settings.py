@@ -211,6 +211,8 @@ class Settings(PictureSettings):
     """GeoJSON that the portal's map draws under the sensors (`docs/portal.md` says what it is made of); left out: the simulated city's."""
     silent_after: Duration = "PT10M"
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
+    hangs_after: Duration = "PT1M"
+    """How long a part may say nothing before it is killed and started again: Mosquitto writes 256 MB of queue within this."""
     wrapping_key: Path | None = None
     """The file with the key that seals pseudonyms' secrets: apart from the home's backups, or destroyed secrets live on in them. Left out:
     `run/wrapping.key` in the home, so leave `run` out of them."""
@@ -324,6 +326,10 @@ class Settings(PictureSettings):
     @property
     def silent_after_ns(self) -> int:
         return times.parse_duration(self.silent_after)
+
+    @property
+    def hangs_after_s(self) -> float:
+        return times.parse_duration(self.hangs_after) / times.SECOND
 
     @property
     def notice_before_ns(self) -> int:

@@ -1,5 +1,5 @@
 """`mitoyen up`: Mosquitto, the broker (or access and workers), keepers, the cameras and the HTTP side as child processes, started in
-order, started again when they die, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
+order, started again when they die or hang, stopped in reverse. It holds no rules and serves nothing itself, so that there is little in it to fail.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import IO, TypeAlias
 
 import structlog
 
-from broker import authorisation, keys, mosquitto, secrets, signing
+from broker import alive, authorisation, keys, mosquitto, restarts, secrets, signing
 from broker.dispatch import used_together
 from broker.errors import Unavailable
 from broker.home import Home
@@ -28,6 +29,7 @@ from broker.meter import used_of
 from broker.opening import prepare_store, registry
 from broker.private import write_private
 from broker.registry.registry import Registry
+from broker.restarts import Why
 from broker.settings import Settings
 
 log = structlog.get_logger()
@@ -38,7 +40,13 @@ GRACE_S = (
     8.0  # how long a part may take to stop before it is killed; all five fit in the 20 s that systemd's users expect
 )
 
+LOOK_S = 1.0  # how often it is looked whether a part gets on
+LONGEST_LOOK_S = 10.0
+STARTS_S = 60.0  # how long a part may take to its first sign of life: imports, on a busy machine
+
 Start: TypeAlias = Callable[[], Awaitable[asyncio.subprocess.Process]]
+Pulse: TypeAlias = Callable[[], Awaitable[float]]
+"""What changes as long as a part gets on."""
 
 
 async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
@@ -50,9 +58,13 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     home.make(settings.partitions)
     with _held(home):
         await asyncio.to_thread(prepare, settings, home)
+        watch = _Watch(settings.hangs_after_s, home.restarts)
         parts = [
-            _Part("mosquitto", partial(_mosquitto, settings, home)),
-            *(_Part(name, partial(_python, name, home)) for name in parts_of(settings)),
+            _Part("mosquitto", partial(_mosquitto, settings, home), partial(_answered, settings.mqtt_address), watch),
+            *(
+                _Part(name, partial(_python, name, home), partial(_touched, _alive(home, name)), watch)
+                for name in parts_of(settings)
+            ),
         ]
         running: list[asyncio.Task[None]] = []
         try:
@@ -86,6 +98,7 @@ def prepare(settings: Settings, home: Home) -> None:
     home.make(settings.partitions)
     for own in home.every_partition(settings.partitions):
         own.keeper_state.unlink(missing_ok=True)
+    home.restarts.unlink(missing_ok=True)
     write_private(home.settings, settings.model_dump_json().encode())
     secrets.webhook_key(home.webhooks)
     known = registry(settings, home)
@@ -106,12 +119,42 @@ def new_operator_key(known: Registry, home: Home) -> Path:
     return home.operator_key
 
 
+class _Watch:
+    """When a part hangs, and what was started again."""
+
+    def __init__(self, hangs_after_s: float, file: Path) -> None:
+        self.hangs_after_s = hangs_after_s
+        self._file = file
+        self._counts: Counter[tuple[str, Why]] = Counter()
+
+    def note(self, part: str, why: Why) -> None:
+        self._counts[part, why] += 1
+        try:
+            restarts.write(self._file, self._counts)
+        except OSError as error:  # a full disk; the next one tells both
+            log.warning("restarts_not_told", reason=str(error))
+
+    async def hangs(self, pulse: Pulse) -> None:
+        """Return when it did not change for too long. Its own pauses count little: a machine that slept has not hung."""
+        last, silent_s, patience_s = await pulse(), 0.0, max(self.hangs_after_s, STARTS_S)
+        while silent_s < patience_s:
+            looked = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            now = await pulse()
+            if now == last:
+                silent_s += min(time.monotonic() - looked, LONGEST_LOOK_S)
+            else:
+                last, silent_s, patience_s = now, 0.0, self.hangs_after_s
+
+
 @dataclass(slots=True)
 class _Part:
     """One child process."""
 
     name: str
     begin: Start
+    pulse: Pulse
+    watch: _Watch
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -122,12 +165,28 @@ class _Part:
         while True:
             assert self.process is not None
             began = time.monotonic()
-            status = await self.process.wait()
+            status = await self._ended(self.process)
             failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
             pause = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
             log.error("part_died", part=self.name, status=status, again_in_s=pause)
             await asyncio.sleep(pause)
             await self._start_again()
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for its end, which is brought about if it hangs; its status."""
+        ended, hangs = asyncio.create_task(process.wait()), asyncio.create_task(self.watch.hangs(self.pulse))
+        try:
+            await asyncio.wait((ended, hangs), return_when=asyncio.FIRST_COMPLETED)
+            why: Why = "died" if ended.done() else "hung"
+            if why == "hung":
+                log.error("part_hangs", part=self.name, for_s=self.watch.hangs_after_s)
+                process.kill()
+            status = await ended
+        finally:
+            ended.cancel()
+            hangs.cancel()
+        self.watch.note(self.name, why)
+        return status
 
     async def _start_again(self) -> None:
         while True:
@@ -171,8 +230,26 @@ async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Proce
     return await mosquitto.start(settings.mosquitto, conf, (*settings.listeners, *settings.mounted))
 
 
+async def _answered(address: tuple[str, int]) -> float:
+    return time.monotonic() if await mosquitto.lives(address) else 0.0
+
+
+def _alive(home: Home, part: str) -> Path:
+    return home.run / f"{part}.alive"
+
+
+async def _touched(file: Path) -> float:
+    try:
+        return await asyncio.to_thread(lambda: file.stat().st_mtime)
+    except OSError:
+        return 0.0
+
+
 async def _python(part: str, home: Home) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(home.metrics)}
+    file = _alive(home, part)
+    with suppress(OSError):  # a full disk: then it is there from before
+        file.touch()
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(home.metrics), alive.FILE: str(file)}
     command = (sys.executable, "-m", "mitoyen.part", part, str(home.settings), str(os.getpid()))
     return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.DEVNULL)
 

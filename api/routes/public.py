@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from rdflib import Graph
@@ -24,8 +24,10 @@ from api.errors import document
 from api.login import endpoints
 from api.odrl import JSON_LD
 from api.services import Operator, Services, With
+from broker import restarts
 from broker.control import Ready, Reconcile, Reconciled
 from broker.errors import Unavailable
+from broker.restarts import Why
 
 router = APIRouter()
 
@@ -90,8 +92,21 @@ def metrics(_: Operator, with_: With) -> Response:
     with suppress(Unavailable):  # the broker is down, which the rest shows
         found = msgspec.json.decode(with_.control.call(Reconcile()), type=Reconciled)
         collected.register(_Known(list(reconciliation.families(with_.registry.offers(), found))))
+    if with_.restarts is not None:
+        collected.register(_Known([_restarts(restarts.read(with_.restarts))]))
     MultiProcessCollector(collected)  # type: ignore[no-untyped-call]  # prometheus_client's own gap
     return Response(generate_latest(collected), media_type=CONTENT_TYPE_LATEST)
+
+
+def _restarts(told: list[tuple[str, Why, int]]) -> Metric:
+    family = CounterMetricFamily(
+        "mitoyen_part_restarts",
+        "Times that a part was started again, because it died or hung",
+        labels=["part", "reason"],
+    )
+    for part, why, count in told:
+        family.add_metric([part, why], count)
+    return family
 
 
 class _Known(Collector):

@@ -63,6 +63,7 @@ CASES: Mapping[str, Case] = {
     "mosquitto_killed": lambda at, s: kills.with_mosquitto(at, rounds=s.rounds_of_mosquitto, rate=s.rate),
     "workers_killed": lambda at, s: kills.workers(at, rounds=s.rounds, rate=s.rate),
     "partition_moved": lambda at, s: partitions.moved(at, moves=s.moves, rate=s.rate),
+    "hung": lambda at, s: kills.hung(at, rate=s.rate),
     "store_away": lambda at, s: stores.away(at, away_s=s.away_s, rate=s.rate),
     "store_slow": lambda at, s: stores.slow(at, lasting_s=s.away_s, rate=s.rate),
     "store_erring": lambda at, s: stores.erring(at, lasting_s=s.away_s, rate=s.rate),

@@ -1,8 +1,10 @@
-"""SIGKILL at random points, round after round, of everything that runs."""
+"""SIGKILL at random points, round after round, of everything that runs; and SIGSTOP."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,6 +26,7 @@ ITS_OWN = (
     ("worker-1", "worker-0", "worker-1", "keeper-1", "access"),
 )
 """What dies, by the partition that messages come in: its own worker most of all."""
+STOPPED = ("broker", "keeper", "api", "cameras", "mosquitto")
 PROGRESS_S = 90.0  # a part that dies again and again is started after 5 s; a busy machine takes its time
 MOST_BETWEEN = 700  # answers between two kills
 
@@ -42,6 +45,27 @@ def workers(folder: Path, *, rounds: int, rate: float) -> dict[str, Any]:
     """One of several workers dies, or what stands beside them: neither a receipt nor a PUBACK is broken."""
     own = Partitions(len(ITS_OWN)).of(OWNER)
     return _killed(folder, rounds, rate, "sqlite", ITS_OWN[own], {"PARTITIONS": str(len(ITS_OWN))})
+
+
+def hung(folder: Path, *, rate: float) -> dict[str, Any]:
+    """SIGSTOP of each, Mosquitto last: what gets no further is killed, started again and counted."""
+    with Mitoyen(folder, environment={"HANGS_AFTER": "PT5S"}) as broker:
+        world, stalled = World.made(broker), 0
+        with world.load(rate) as load:
+            for victim in STOPPED:
+                stalled += not load.await_answers(100, PROGRESS_S)
+                _stop(broker, victim)
+            stalled += not load.await_answers(100, PROGRESS_S)
+            found = reconciled(world, load, may_lose=True)
+        counted = {one: broker.metric(f'mitoyen_part_restarts_total{{part="{one}",reason="hung"}}') for one in STOPPED}
+    found["holds"] = found["holds"] and not stalled and all(count == 1 for count in counted.values())
+    return {"started_again": counted, "stalled": stalled, **found}
+
+
+def _stop(broker: Mitoyen, name: str) -> None:
+    process = broker.part(name)
+    os.kill(process, signal.SIGSTOP)
+    broker.await_that(lambda: broker.runs_other(name, process), f"{name} hangs")
 
 
 def _killed(

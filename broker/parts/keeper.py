@@ -6,7 +6,7 @@ import signal
 import threading
 from contextlib import ExitStack, closing
 
-from broker import control, secrets
+from broker import alive, control, secrets
 from broker.home import Home
 from broker.journal.sqlite import SqliteReader
 from broker.keeper.keeper import Keeper, KeeperSettings
@@ -30,6 +30,7 @@ def run_keeper(settings: Settings, partition: int = 0) -> None:
         signal.signal(sign, lambda *_: stop.set())
     with ExitStack() as stack:
         stack.enter_context(alone(own.keeping))
+        alive.beat_in_thread(stop)
         opened = stores.both(settings, home)
         stack.enter_context(closing(opened.raw))
         stack.enter_context(closing(opened.released))
