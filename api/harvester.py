@@ -114,6 +114,10 @@ async def _page(http: httpx.AsyncClient, address: str, query: str | None, *, loo
 
 
 async def _bounded(answer: httpx.Response) -> bytes:
+    if "content-encoding" in answer.headers:
+        raise Malformed(
+            "it is packed, which nobody asked for"
+        )  # packed a few times over, a small page fills all memory
     body = bytearray()
     async for piece in answer.aiter_bytes():
         body += piece

@@ -59,7 +59,7 @@ async def answered(
         method,
         url.copy_with(host=addresses[0]),
         content=body,
-        headers={**headers, "host": url.netloc.decode()},
+        headers={"accept-encoding": "identity", **headers, "host": url.netloc.decode()},
         extensions={"sni_hostname": url.host},
     )
     answer = await http.send(request, stream=True, follow_redirects=False)

@@ -56,6 +56,8 @@ def _web(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected an address of the web, such as https://broker.example")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected no name or password in an address, which is shown to others")
     return value.rstrip("/")
 
 

@@ -5,6 +5,7 @@ bounded in size, time, rate and connections.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,6 +73,13 @@ class Server:
                     self.sent += request.wfile.write(JPEG.ljust(ENDLESS))
             except OSError:
                 return
+        elif path == "/bomb":
+            content = gzip.compress(gzip.compress(bytes(1 << 20)))
+            request.send_response(200)
+            request.send_header("Content-Encoding", "gzip, gzip")
+            request.send_header("Content-Length", str(len(content)))
+            request.end_headers()
+            request.wfile.write(content)
         else:
             content = b'{"value": 1}' if path == "/page" else JPEG
             request.send_response(404 if path == "/missing" else 200)
@@ -168,6 +176,13 @@ async def test_what_never_ends_is_given_up_and_fills_no_memory(server: Server, m
     taken, logs = await outcome(make(server.at("/endless")))
     assert taken == []
     assert "longer than" in logs[0]
+
+
+@pytest.mark.parametrize("make", [poll, camera])
+async def test_what_is_packed_more_than_once_is_not_unpacked(server: Server, make: Any) -> None:
+    taken, logs = await outcome(make(server.at("/bomb")))
+    assert taken == []
+    assert "packed more than once" in logs[0]
 
 
 @pytest.mark.parametrize("make", [poll, camera])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import httpx
@@ -94,6 +95,7 @@ def test_pages_are_followed_by_their_query_alone_and_what_disappears_is_gone() -
         httpx.Response(500),
         httpx.Response(200, content=b"<not turtle"),
         httpx.Response(200, content=b"x" * (harvester.MOST_BYTES + 1)),
+        httpx.Response(200, headers={"Content-Encoding": "gzip, gzip"}, content=gzip.compress(gzip.compress(turtle()))),
     ],
 )
 def test_a_catalogue_that_is_not_read_keeps_what_it_said_and_says_why(answer: httpx.Response) -> None:

@@ -33,7 +33,9 @@ async def answered(
 
 
 async def body(answer: httpx.Response, most: int) -> bytes:
-    """All of it. Raises ValueError when it has more bytes than this, and httpx.HTTPError."""
+    """All of it. Raises ValueError when it has more bytes than this or is packed more than once, and httpx.HTTPError."""
+    if "," in answer.headers.get("Content-Encoding", ""):
+        raise ValueError("packed more than once")  # each time it may grow a thousandfold
     found = bytearray()
     async for piece in answer.aiter_bytes():
         found += piece
