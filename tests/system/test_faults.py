@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN = times.parse("2026-01-01T00:00:00Z")
-IN_SHORT = ("killed_on_sqlite", "mosquitto_killed", "restored", "workers_killed", "partition_moved")
+IN_SHORT = ("killed_on_sqlite", "mosquitto_killed", "outbox_full", "restored", "workers_killed", "partition_moved")
 """Cases that `make test` has time for; `make faults` is all of them, and longer."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections import Counter
@@ -11,8 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.faults.links import follow, gateway_killed, lines, numbers, wired
-from bench.faults.load import BEGIN
-from broker import times
 from tests.gatewayprocess import GatewayProcess
 from tests.servers import Mitoyen
 
@@ -47,43 +44,6 @@ def test_a_gateway_says_that_it_is_there_and_that_it_goes(mitoyen: Mitoyen, tmp_
         mitoyen.await_that(lambda: state() == "live", "it does not say that it is there")
         gateway.stop()
     mitoyen.await_that(lambda: state() == "silent", "it does not say that it goes")
-
-
-def test_what_a_full_outbox_dropped_is_told_to_the_owner_and_what_was_set_to_stay_stayed(tmp_path: Path) -> None:
-    lines_ = 5_000  # of 4 KB each: a fifth more than the outbox holds
-    padding = "x" * 4_000
-    with Mitoyen(tmp_path) as broker:
-        wires = {keep: wired(broker, keep) for keep in ("newest", "oldest")}
-        broker.stop()
-        gateways = {}
-        for keep, (owner, _, _) in wires.items():
-            folder = tmp_path / keep
-            folder.mkdir()
-            told = ({"time": times.text(BEGIN + n * times.SECOND), "value": f"{n} {padding}"} for n in range(lines_))
-            (folder / "log.ndjson").write_text("".join(json.dumps(one) + "\n" for one in told))
-            file = follow(folder / "log.ndjson", to_its_end=True)
-            gateways[keep] = GatewayProcess(folder, owner.mqtt, file, outbox={"limit_mb": 16, "keep": keep})
-            gateways[keep].start()
-            gateways[keep].await_log("source_ended")
-            gateways[keep].kill()
-        broker.start()
-        for keep, (owner, reader, release) in wires.items():
-            with gateways[keep]:
-                broker.await_that(lambda key=owner.key: dropped(broker, key) > 0, "the owner is not told")
-                said = gateways[keep].ended()
-            kept = [int(str(one["value"]).split()[0]) for one in reader.history(release)]
-            assert said["dropped"] > 0
-            assert len(kept) == lines_ - said["dropped"]
-            if keep == "newest":
-                assert kept == list(range(lines_ - len(kept), lines_))
-            else:  # the last bytes of room go to a smaller parcel that comes later
-                assert kept[:4_000] == list(range(4_000))
-
-
-def dropped(broker: Mitoyen, key: str) -> int:
-    """What the gateway's owner is told of it."""
-    outbox = broker.call(key, "GET", "gateways/g")["outbox"]
-    return 0 if outbox is None else int(outbox["dropped"])
 
 
 @pytest.mark.long
