@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 
 import structlog
@@ -75,6 +76,12 @@ def answer(problem: Problem) -> JSONResponse:
     return made
 
 
+def place_of(error: BaseException) -> str:
+    """Where it was raised, for the log: its text may hold what was observed, or a key."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{at.filename}:{at.lineno}"
+
+
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
     return answer(error)
@@ -99,5 +106,5 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_failed", path=request.url.path, error=repr(error))
+    log.error("request_failed", path=request.url.path, reason=type(error).__name__, at=place_of(error))
     return document(500, "Failed", "This should not have happened; it was logged.")

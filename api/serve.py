@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -199,8 +198,7 @@ def _services(settings: Settings, home: Home) -> Services:
 def _watched(task: asyncio.Task[None]) -> None:
     """One that ends by a fault ends the process, which is started again: without it nobody would be told what it tells."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        at = traceback.extract_tb(error.__traceback__)[-1]  # its text may hold what was observed, and is not logged
-        log.error("task_ended", task=task.get_name(), reason=type(error).__name__, at=f"{at.filename}:{at.lineno}")
+        log.error("task_ended", task=task.get_name(), reason=type(error).__name__, at=errors.place_of(error))
         signal.raise_signal(signal.SIGTERM)
 
 
