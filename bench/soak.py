@@ -35,14 +35,14 @@ DESCRIPTORS = 8
 """How many more a process may have at the end than at any earlier time: connections come and go."""
 
 
-def soak(folder: Path, minutes: float, *, flood_s: float = FLOOD_S) -> dict[str, Any]:
-    """What was found, and whether it holds; `flood_s`: how long it is measured what the broker takes."""
+def soak(folder: Path, minutes: float, *, flood_s: float = FLOOD_S, share: float = SHARE) -> dict[str, Any]:
+    """What was found, and whether it holds; `flood_s`: how long it is measured what the broker takes, `share`: of that how much is sent."""
     with Mitoyen(folder) as broker:
         world = World.made(broker)
         with world.load(50) as load:
             capacity = _capacity(load, flood_s)
             for publisher in load.publishers:
-                publisher.rate = capacity * SHARE / len(load.publishers)
+                publisher.rate = capacity * share / len(load.publishers)
             before = load.counts().total()
             seen = _watched(broker, minutes * 60)
             sent = load.counts().total() - before
