@@ -42,7 +42,7 @@ GRACE_S = (
 
 LOOK_S = 1.0  # how often it is looked whether a part gets on
 LONGEST_LOOK_S = 10.0
-STARTS_S = 60.0  # how long a part may take to its first sign of life: imports, on a busy machine
+STARTS_S = 600.0  # how long a part may take to its first sign of life: imports on a busy machine, a full journal that is looked through
 
 Start: TypeAlias = Callable[[], Awaitable[asyncio.subprocess.Process]]
 Pulse: TypeAlias = Callable[[], Awaitable[float]]
