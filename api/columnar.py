@@ -17,15 +17,20 @@ import pyarrow.parquet as pq
 
 from api.columns import Cell, Heading, Sheet
 from broker import licence, times
-from broker.points import Point
+from broker.points import Columns, Point
 
 Column: TypeAlias = "Sequence[object] | np.ndarray[Any, Any] | pa.Array"
+Pages: TypeAlias = Iterable[tuple[Sheet, "list[Point] | Columns"]]
+"""Columns where the sheet's rows say no more than time and value (`Sheet.constant`)."""
 
 
-def parquet(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Iterator[bytes]:
+def parquet(heading: Heading, pages: Pages) -> Iterator[bytes]:
     """A Parquet file in pieces."""
     sink, schema = _Sink(), _schema(heading)
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+    moments = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+    said = [field.name for field in schema if field.name not in moments]
+    differences = dict.fromkeys(moments, "DELTA_BINARY_PACKED")  # regular times take no room, and half the time
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=said, column_encoding=differences) as writer:
         for sheet, page in pages:
             if page:
                 writer.write_table(pa.Table.from_batches([_batch(sheet, page, schema)]))
@@ -33,7 +38,7 @@ def parquet(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Ite
     yield sink.taken()
 
 
-def arrow(heading: Heading, pages: Iterable[tuple[Sheet, list[Point]]]) -> Iterator[bytes]:
+def arrow(heading: Heading, pages: Pages) -> Iterator[bytes]:
     """An Arrow IPC stream in pieces."""
     sink, schema = _Sink(), _schema(heading)
     with pa.ipc.new_stream(sink, schema) as writer:
@@ -66,8 +71,12 @@ def _schema(heading: Heading) -> pa.Schema:
     return pa.schema(fields, {**licensed, **heading.about})
 
 
-def _batch(sheet: Sheet, page: list[Point], schema: pa.Schema) -> pa.RecordBatch:
-    columns = _of_measurements(sheet.constant, page) if sheet.constant is not None else _of_rows(sheet, page)
+def _batch(sheet: Sheet, page: list[Point] | Columns, schema: pa.Schema) -> pa.RecordBatch:
+    if sheet.constant is not None:
+        columns = _of_measurements(sheet.constant, page if isinstance(page, Columns) else Columns.of(page))
+    else:
+        assert isinstance(page, list)
+        columns = _of_rows(sheet, page)
     found = [columns[field.name] for field in schema]
     arrays = [
         one if isinstance(one, pa.Array) else pa.array(one, field.type)
@@ -76,11 +85,10 @@ def _batch(sheet: Sheet, page: list[Point], schema: pa.Schema) -> pa.RecordBatch
     return pa.record_batch(arrays, schema=schema)
 
 
-def _of_measurements(constant: Mapping[str, str | None], page: list[Point]) -> dict[str, Column]:
+def _of_measurements(constant: Mapping[str, str | None], page: Columns) -> dict[str, Column]:
     """The same as `_of_rows`, without a message and its reading for each of a million rows: an eighth of the time."""
-    moments = np.fromiter([point.time for point in page], np.int64, len(page))
     said = {name: pa.repeat(pa.scalar(text, pa.string()), len(page)) for name, text in constant.items()}
-    return {**said, "time": moments, **_values([point.value for point in page])}
+    return {**said, "time": np.array(page.times, np.int64), **_values(page.values)}
 
 
 def _of_rows(sheet: Sheet, page: list[Point]) -> dict[str, Column]:

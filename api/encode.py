@@ -114,6 +114,13 @@ ENCODERS: Mapping[str, tuple[str, Encode]] = {
 """Format -> (media type, encoder)."""
 
 
+TABLES: Mapping[str, Callable[[Heading, columnar.Pages], Iterator[bytes]]] = {
+    "parquet": columnar.parquet,
+    "arrow": columnar.arrow,
+}
+"""Of the formats that are made of columns, the way from columns."""
+
+
 def _joined(lists: Iterable[list[bytes]]) -> Iterator[bytes]:
     comma = b""
     for items in lists:

@@ -12,13 +12,15 @@ import numpy as np
 
 from broker import statistics, times
 from broker.errors import Malformed
-from broker.points import Cursor, Point
+from broker.points import Columns, Cursor, Point
 from broker.store.protocol import Store
 
 PAGE = 5_000
 """Points read at once: 1 MB, and 30 ms of work between two looks at whether it is still permitted."""
 TABLE = 20_000
-"""The same of columns, which are made in a fifth of the time; a group of rows in Parquet."""
+"""The same where a table is made of them; a group of rows in Parquet."""
+COLUMNS = 50_000
+"""The same of what is read in columns: a month of minutes at once, 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,17 @@ def pages(store: Store, span: Span, still: Callable[[], None], size: int = PAGE)
         if len(page) < size:
             return
         after = page[-1].cursor
+        still()
+
+
+def columns(store: Store, span: Span, still: Callable[[], None]) -> Iterator[Columns]:
+    """The same in columns."""
+    after = span.after
+    while page := store.columns(span.stream, span.start, span.end, after=after, limit=COLUMNS):
+        yield page
+        if len(page) < COLUMNS:
+            return
+        after = page.cursor
         still()
 
 

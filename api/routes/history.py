@@ -6,14 +6,14 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import forms, reading
 from api.columns import Sheet, sheets
-from api.encode import ENCODERS, Completeness, Encode
+from api.encode import ENCODERS, TABLES, Completeness, Encode
 from api.errors import Problem
 from api.paging import next_url
 from api.ranges import Files
@@ -27,10 +27,11 @@ from broker.meter import ANYONE, Delivered
 from broker.metrics import HISTORY
 from broker.model import Caller, Offer, Release
 from broker.place import Place
-from broker.points import Cursor, Point
+from broker.points import Columns, Cursor, Point
 from broker.privacy.location import place_of
 from broker.statistics import Statistic
 
+P = TypeVar("P", list[Point], Columns)
 router = APIRouter(prefix="/api/v1", tags=["history"])
 
 PAGE_OF_JSON = (
@@ -240,32 +241,43 @@ class _Made:
     taken: list[tuple[Sheet, list[Point]]] | None = None
 
     def body(self, encode: Encode, completeness: Completeness) -> Iterator[bytes]:
-        pages = self.pages() if self.taken is None else iter(self.taken)
-        pieces = encode(self.sheets[0].heading, self._read(pages), completeness)
-        if self.taken is not None:
-            pieces = iter([b"".join(pieces)])  # each is told to the broker
+        heading = self.sheets[0].heading
+        if self.taken is not None:  # at once: each piece is told to the broker
+            pieces = iter([b"".join(encode(heading, self._read(iter(self.taken)), completeness))])
+        elif self.query.interval is None and self.sheets[0].constant is not None and self.query.format in TABLES:
+            pieces = TABLES[self.query.format](heading, self._read(self.columns()))
+        else:
+            pieces = encode(heading, self._read(self.pages()), completeness)
         return self.reader.counted(pieces)
 
-    def _read(self, pages: Iterator[tuple[Sheet, list[Point]]]) -> Iterator[tuple[Sheet, list[Point]]]:
+    def _read(self, pages: Iterator[tuple[Sheet, P]]) -> Iterator[tuple[Sheet, P]]:
         for sheet, page in pages:
             self.reader.records += len(page)
             yield sheet, page
 
+    def columns(self) -> Iterator[tuple[Sheet, Columns]]:
+        """The same as `pages`."""
+        for sheet, span in self._spans():
+            for page in reading.columns(self.reader.services.released, span, self.reader.still):
+                yield sheet, page
+
     def pages(self) -> Iterator[tuple[Sheet, list[Point]]]:
         """Release by release, page by page, from where the cursor says."""
-        first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, self.query.since)
-        size = reading.TABLE if self.query.format in ("arrow", "parquet") else reading.PAGE
+        size = reading.TABLE if self.query.format in TABLES else reading.PAGE
         if self.query.limit is not None and self.query.interval is None:
             size = min(size, self.query.limit + 1)  # one more tells whether there is more
-        for number, (sheet, release) in enumerate(zip(self.sheets, self.releases, strict=False)):
-            if number < first:
-                continue
-            span = Span(release.stream, self.query.start, self.query.end, after if number == first else None)
+        for sheet, span in self._spans():
             found = reading.pages(self.reader.services.released, span, self.reader.still, size)
             if self.query.interval:
                 found = reading.downsampled(found, self.query.interval, self.query.statistic)
             for page in found:
                 yield sheet, self._in_box(sheet, page)
+
+    def _spans(self) -> Iterator[tuple[Sheet, Span]]:
+        first, after = reading.decode_place(self.query.cursor) if self.query.cursor else (0, self.query.since)
+        for number, (sheet, release) in enumerate(zip(self.sheets, self.releases, strict=False)):
+            if number >= first:
+                yield sheet, Span(release.stream, self.query.start, self.query.end, after if number == first else None)
 
     def _in_box(self, sheet: Sheet, page: list[Point]) -> list[Point]:
         """Where the points of a release lie apart, those that were asked for."""

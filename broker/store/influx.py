@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broker.errors import StoreUnavailable
+from broker.points import Columns
 from broker.store.influxserver import Server, Token
 from broker.store.lineprotocol import (
     COLUMNS,
@@ -76,6 +77,9 @@ class InfluxStore:
             after = None
             start, end = (start, page[-1].time) if newest_first else (page[-1].time + 1, end)
         return points[: max(limit, 0)]
+
+    def columns(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> Columns:
+        return Columns.of(self.read(stream, start, end, after=after, limit=limit))
 
     def count(self, stream: str, start: int, end: int) -> int:
         query = f'SELECT COUNT("kind") FROM "{MEASUREMENT}" WHERE {_SPAN}'  # nosec B608  # noqa: S608 - constants

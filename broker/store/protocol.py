@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from broker.points import Cursor, Point, Rows
+from broker.points import Columns, Cursor, Point, Rows
 
 
 class Store(Protocol):
@@ -36,6 +36,9 @@ class Store(Protocol):
         With `after`, only those that come later than this place in that order. An unknown stream has no points.
         Raises StoreUnavailable.
         """
+
+    def columns(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> Columns:
+        """The same as `read`, oldest first, in columns."""
 
     def count(self, stream: str, start: int, end: int) -> int:
         """How many points have `start <= time < end`. Raises StoreUnavailable."""

@@ -14,10 +14,10 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from broker.errors import StoreUnavailable
-from broker.points import Cursor, Point, Rows
+from broker.points import Columns, Cursor, Point, Rows, Value
 from broker.store.sift import keep_all
 from broker.times import EARLIEST, LATEST
 
@@ -59,6 +59,8 @@ _READ = f"{_FIND} AND time >= ? AND time < ? ORDER BY time, key LIMIT ?"
 _READ_AFTER = f"{_FIND} AND (time, key) > (?, ?) AND time < ? ORDER BY time, key LIMIT ?"
 _READ_BACK = f"{_FIND} AND time >= ? AND time < ? ORDER BY time DESC, key DESC LIMIT ?"
 _READ_BACK_AFTER = f"{_FIND} AND time >= ? AND (time, key) < (?, ?) ORDER BY time DESC, key DESC LIMIT ?"
+_COLUMNS = _READ.replace(", extra", "")
+_COLUMNS_AFTER = _READ_AFTER.replace(", extra", "")
 _COUNT = f"SELECT count(*) {_OF_STREAM} AND time >= ? AND time < ?"
 _LATEST = f"{_FIND} ORDER BY time DESC, key DESC LIMIT 1"
 
@@ -103,11 +105,20 @@ class SqliteStore:
                 return []
             if newest_first:
                 found = _read_back(db, stream, start, end, after, limit)
-            elif after is None or after[0] < start:
-                found = db.execute(_READ, (stream, start, end, limit))
             else:
-                found = db.execute(_READ_AFTER, (stream, *after, end, limit))
+                found = db.execute(*_from(_READ, _READ_AFTER, stream, start, end, after, limit))
             return [_point(row) for row in found]
+
+    def columns(self, stream: str, start: int, end: int, *, after: Cursor | None = None, limit: int) -> Columns:
+        start, end = max(start, EARLIEST), min(end, LATEST)
+        if limit <= 0 or start >= end or (after and after[0] >= end):
+            return Columns((), (), ())
+        with self._reading() as db:
+            if db is None:
+                return Columns((), (), ())
+            found = db.execute(*_from(_COLUMNS, _COLUMNS_AFTER, stream, start, end, after, limit))
+            flat = list(chain.from_iterable(found))  # a tenth faster than by rows, and no garbage to look through
+        return Columns(flat[::3], _values(flat[1::3]), flat[2::3])
 
     def count(self, stream: str, start: int, end: int) -> int:
         with self._reading() as db:
@@ -258,6 +269,15 @@ class SqliteStore:
         return found
 
 
+def _from(
+    begin: str, go_on: str, stream: str, start: int, end: int, after: Cursor | None, limit: int
+) -> tuple[str, tuple[str | int, ...]]:
+    """The statement that reads from `start`, or from `after` on if that is later, and what it binds."""
+    if after is None or after[0] < start:
+        return begin, (stream, start, end, limit)
+    return go_on, (stream, *after, end, limit)
+
+
 def _read_back(
     db: sqlite3.Connection, stream: str, start: int, end: int, after: Cursor | None, limit: int
 ) -> sqlite3.Cursor:
@@ -278,3 +298,9 @@ def _identity(row: _Bound) -> tuple[int, int, str]:
 def _point(row: _Found) -> Point:
     time, value, key, extra = row
     return Point(time, value == _BYTE[True] if isinstance(value, bytes) else value, key, extra)
+
+
+def _values(kept: list[Any]) -> list[Value]:
+    if bytes not in set(map(type, kept)):
+        return kept
+    return [value == _BYTE[True] if isinstance(value, bytes) else value for value in kept]

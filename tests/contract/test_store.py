@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.errors import StoreRejected
-from broker.points import Point, Row
+from broker.points import Columns, Point, Row
 from broker.store.influx import InfluxStore, prepare, prepare_buckets
 from broker.store.influxserver import Token
 from broker.store.open import open_released, open_stores
@@ -97,6 +97,9 @@ def test_what_was_written_is_read_exactly(store: Store, batch: list[Row]) -> Non
     store.write(batch)
     kept = {(row.stream, row.point.cursor): row.point for row in batch}
     for (stream, (moment, key)), point in kept.items():
+        columns = store.columns(stream, moment, moment + 1, limit=1_000)
+        at = list(columns.keys).index(key)
+        assert same(Point(columns.times[at], columns.values[at], key, point.extra), point)
         found = {one.key: one for one in store.read(stream, moment, moment + 1, limit=1_000)}
         assert same(found[key], point)
 
@@ -229,6 +232,11 @@ def test_pages_hold_each_point_once_and_in_order(
         assert len(page) <= limit
         found += page
     assert found == expected
+    after = None
+    while columns := store.columns(stream, NOON + start, NOON + end, after=after, limit=limit):
+        assert columns == Columns.of(found[: len(columns)])
+        after, found = columns.cursor, found[len(columns) :]
+    assert not found
 
 
 def test_start_is_included_and_end_is_not(store: Store, stream: str) -> None:
@@ -244,6 +252,7 @@ def test_a_cursor_outside_the_range_reads_all_of_it_or_nothing(store: Store, str
         assert store.read(stream, NOON, NOON + 1, after=(before, "z"), limit=9) == [point]
     for behind in (NOON + 1, NOON + DAY, MOST + 1):
         assert store.read(stream, NOON, NOON + 1, after=(behind, ""), limit=9) == []
+        assert not store.columns(stream, NOON, NOON + 1, after=(behind, ""), limit=9)
 
 
 def test_a_cursor_need_not_name_a_point_that_exists(store: Store, stream: str) -> None:
@@ -258,6 +267,8 @@ def test_a_range_without_time_and_a_limit_of_none_hold_nothing(store: Store, str
     assert store.read(stream, NOON, NOON, limit=9) == []
     assert store.read(stream, NOON + 1, NOON, limit=9) == []
     assert store.read(stream, LEAST - 1, MOST + 1, limit=0) == []
+    assert not store.columns(stream, NOON + 1, NOON, limit=9)
+    assert not store.columns(stream, LEAST - 1, MOST + 1, limit=0)
     assert store.read(stream, LEAST - 1, MOST + 1, limit=9) == [Point(NOON, 1)]
 
 

@@ -9,7 +9,7 @@ from api import columnar
 from api.columns import MEASURED, Heading, Sheet
 from broker.licence import Terms
 from broker.message import Form
-from broker.points import Point
+from broker.points import Columns, Point
 
 HEADING = Heading(MEASURED, (), Terms("CC0-1.0", "a", ("any",)), {"offer": "o"})
 FORM = Form(b'{"datastream":"d","time":"', b'","value":', b',"unit":"Cel"')
@@ -24,4 +24,6 @@ values = st.one_of(numbers, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.
 def test_columns_say_what_rows_say(given_values):
     page = [Point(moment, value) for moment, value in enumerate(given_values)]
     for encode in (columnar.arrow, columnar.parquet):
-        assert b"".join(encode(HEADING, [(QUICK, page)])) == b"".join(encode(HEADING, [(SLOW, page)]))
+        by_rows = b"".join(encode(HEADING, [(SLOW, page)]))
+        assert b"".join(encode(HEADING, [(QUICK, page)])) == by_rows
+        assert b"".join(encode(HEADING, [(QUICK, Columns.of(page))])) == by_rows
