@@ -20,6 +20,8 @@ from broker.errors import Unavailable
 from broker.model import Agreement, AgreementId
 from broker.registry.snapshot import Snapshot
 
+REST_NS = 15 * times.SECOND
+"""How long what is delivered under agreements without a quota may wait to be written down: to write for 10,000 takes 50 ms."""
 ANYONE = ""
 """In an agreement's place: what was delivered to whoever came, without an agreement; live, what was published at all."""
 _SCHEMA = """
@@ -71,29 +73,36 @@ class Meter:
     def __init__(self, path: Path) -> None:
         self._db = _opened(path)
         self._published: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        """By offer, and in nobody's account yet."""
+        self._unused: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        """The same of what quotas are on, and not in `_used` yet: that is looked at ten times a second."""
         self._new: dict[tuple[str, str], Hour] = defaultdict(Hour)
-        self._began = 0
+        self._began = self._flushed = 0
         self._used: dict[AgreementId, Used] = {}
         self._period: dict[AgreementId, int] = {}
         self._under: Mapping[str, tuple[Agreement, ...]] = {}
+        self._limited: Mapping[str, tuple[Agreement, ...]] = {}
+        """Those with a quota."""
 
     def follow(self, snapshot: Snapshot, now: int) -> None:
         """From now on these agreements are counted; what came before belongs to those that were."""
         self._began = self._began or now
-        self._share()
+        self._use_up()
+        self._share(list(self._published))
         under: dict[str, list[Agreement]] = defaultdict(list)
         for of in snapshot.agreements.values():
             for agreement in of:
                 under[agreement.offer].append(agreement)
         self._under = {offer: tuple(agreements) for offer, agreements in under.items()}
-        limited = [one for of in under.values() for one in of if one.terms.quota]
-        self._begin_periods(limited, now)
+        limited = {offer: tuple(one for one in of if one.terms.quota) for offer, of in under.items()}
+        self._limited = {offer: of for offer, of in limited.items() if of}
+        self._begin_periods(now)
 
     def published(self, offer: str, records: int, size: int) -> None:
         """A message left on an offer's topics."""
-        count = self._published[offer]
-        count[0] += records
-        count[1] += size
+        _count(self._published[offer], records, size)
+        if offer in self._limited:
+            _count(self._unused[offer], records, size)
 
     def delivered(self, what: Iterable[Delivered]) -> None:
         """Something was answered over HTTP."""
@@ -105,17 +114,33 @@ class Meter:
 
     def used(self, now: int) -> Mapping[AgreementId, Used]:
         """Of those with a quota, in the period that `now` falls in."""
-        self._share()
-        self._begin_periods([one for of in self._under.values() for one in of if one.terms.quota], now)
+        self._use_up()
+        self._begin_periods(now)
         return self._used
 
     def exhausted(self, now: int) -> frozenset[AgreementId]:
         """Agreements that had their quota."""
-        return exhausted((one for of in self._under.values() for one in of), self.used(now))
+        return exhausted((one for of in self._limited.values() for one in of), self.used(now))
+
+    def tidy(self, now: int) -> None:
+        """Write down what quotas decide by; and all, every now and then and with the hour. Raises Unavailable; then it goes on counting."""
+        if now - self._flushed >= REST_NS or now // times.HOUR != self._began // times.HOUR:
+            self.flush(now)
+        else:
+            self._share([offer for offer in self._limited if offer in self._published])
+            self._write(now)
 
     def flush(self, now: int) -> None:
-        """Write down what was counted since the last time, in the hour that it began in. Raises Unavailable; then it goes on counting."""
-        self._share()
+        """Write down what was counted since the last time, in the hour that it began in. Raises the same."""
+        self._share(list(self._published))
+        self._write(now)
+        self._flushed = now
+
+    def close(self, now: int) -> None:
+        self.flush(now)
+        self._db.close()
+
+    def _write(self, now: int) -> None:
         began = self._began or now
         hour = began - began % times.HOUR
         rows = [(*of, hour, h.live_records, h.live_bytes, h.http_records, h.http_bytes) for of, h in self._new.items()]
@@ -132,30 +157,30 @@ class Meter:
         self._began = now
         self._new.clear()
 
-    def close(self, now: int) -> None:
-        self.flush(now)
-        self._db.close()
-
-    def _share(self) -> None:
-        """Give what was published to every agreement that is on its offer."""
-        if not self._published:
-            return
-        published, self._published = self._published, defaultdict(lambda: [0, 0])
-        for offer, (records, size) in published.items():
+    def _share(self, offers: Iterable[str]) -> None:
+        """Give what was published of these to every agreement that is on them."""
+        for offer in offers:
+            records, size = self._published.pop(offer)
             for agreement in (ANYONE, *(one.id for one in self._under.get(offer, ()))):
                 hour = self._new[offer, agreement]
                 hour.live_records += records
                 hour.live_bytes += size
-                self._use(AgreementId(agreement), records, size)
+
+    def _use_up(self) -> None:
+        """Take what was published from quotas."""
+        unused, self._unused = self._unused, defaultdict(lambda: [0, 0])
+        for offer, (records, size) in unused.items():
+            for agreement in self._limited.get(offer, ()):
+                self._use(agreement.id, records, size)
 
     def _use(self, agreement: AgreementId, records: int, size: int) -> None:
         used = self._used.get(agreement)
         if used is not None:
             self._used[agreement] = Used(used.records + records, used.bytes + size)
 
-    def _begin_periods(self, limited: Iterable[Agreement], now: int) -> None:
+    def _begin_periods(self, now: int) -> None:
         """Count anew where a period began since; what is known of it from before a restart is read."""
-        for agreement in limited:
+        for agreement in (one for of in self._limited.values() for one in of):
             assert agreement.terms.quota is not None
             begin, _ = agreement.terms.quota.period(now)
             if self._period.get(agreement.id) != begin:
@@ -198,6 +223,11 @@ def totals(path: Path) -> list[Row]:
             " from hours group by offer, agreement order by offer, agreement"
         )
         return [Row(*row) for row in rows]
+
+
+def _count(of: list[int], records: int, size: int) -> None:
+    of[0] += records
+    of[1] += size
 
 
 def _left(agreement: Agreement, used: Used) -> tuple[int | None, int | None]:

@@ -249,7 +249,7 @@ class Worker:
                 if time.monotonic() > self._held_until:
                     self._journal.trim(min(self._kept, self._outbound.place))
                 self._keep_places()
-                self._meter.flush(time.time_ns())
+                self._meter.tidy(time.time_ns())
             except (JournalFull, Unavailable) as error:
                 log.error("not_written_down", reason=str(error))
             JOURNAL_BYTES.set(self._journal.used_bytes())

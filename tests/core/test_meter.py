@@ -10,7 +10,7 @@ import pytest
 from broker import times
 from broker.access import Used
 from broker.licence import Quota, Terms
-from broker.meter import ANYONE, Delivered, Meter, hours, used_of
+from broker.meter import ANYONE, REST_NS, Delivered, Meter, hours, used_of
 from broker.model import Agreement, AgreementId, ApplicationId, OfferId, OrganisationId
 from broker.registry.snapshot import Snapshot
 
@@ -71,6 +71,26 @@ def test_writing_down_twice_counts_once_and_hours_add_up(meter: Meter, tmp_path:
     meter.flush(NOON + times.HOUR + 1)
     rows = [row for row in hours(tmp_path / "meter", 0, times.LATEST) if row.agreement == "one"]
     assert [(row.hour, row.live_records) for row in rows] == [(HOUR, 3), (HOUR + times.HOUR, 1)]
+
+
+def test_what_quotas_decide_by_is_written_down_each_time_and_the_rest_now_and_then(
+    meter: Meter, tmp_path: Path
+) -> None:
+    limited = agreement("one", LIMITED)
+    other = dataclasses.replace(agreement("two"), offer=OfferId("other"))
+    meter.follow(snapshot(limited, other), NOON)
+    meter.flush(NOON)
+    for offer in ("offer", "other"):
+        meter.published(offer, 1, 10)
+    meter.tidy(NOON + 1)
+    assert counted(tmp_path / "meter") == {ANYONE: (1, 10, 0, 0), "one": (1, 10, 0, 0)}
+    meter.published("other", 1, 10)
+    meter.tidy(NOON + REST_NS)
+    assert counted(tmp_path / "meter")["two"] == (2, 20, 0, 0)
+    meter.published("other", 1, 10)
+    meter.tidy(HOUR + times.HOUR)
+    assert {row.hour for row in hours(tmp_path / "meter", 0, times.LATEST)} == {HOUR}
+    assert meter.used(NOON) == {"one": Used(1, 10)}
 
 
 def test_a_quota_is_exhausted_by_live_and_http_together_and_comes_back_with_the_period(meter: Meter) -> None:
