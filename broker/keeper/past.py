@@ -47,8 +47,8 @@ class Past:
     def begin(self) -> None:
         """Note the streams that are new. A release of people shows nothing of before its offer."""
         by_stream = self._known.plan.by_stream
-        for stream in by_stream.keys() - self._progress.known_streams():
-            self._progress.begin_backfill(stream, done=by_stream[stream].of_people)
+        new = by_stream.keys() - self._progress.known_streams()
+        self._progress.begin_backfills({stream: by_stream[stream].of_people for stream in new})
 
     def fill(self) -> bool:
         """Fill a chunk of the first stream that lacks what was stored before it; whether there was one."""

@@ -23,6 +23,7 @@ create table if not exists windows (stream text, start integer, due integer not 
 create index if not exists windows_due on windows (due);
 create table if not exists backfills (stream text primary key, position integer not null, key text not null, done integer not null)
     without rowid;
+create index if not exists backfills_left on backfills (stream) where not done;
 create table if not exists seen (stream text primary key, heard integer, shown integer, hidden integer, reason text not null)
     without rowid;
 create table if not exists told (topic text primary key) without rowid;
@@ -125,9 +126,11 @@ class Progress:
             _count(db, tally)
         self._earliest = self._db.execute("select min(due) from windows").fetchone()[0]
 
-    def begin_backfill(self, stream: str, *, done: bool) -> None:
-        """A stream is new."""
-        self._db.execute("insert or ignore into backfills values (?, ?, '', ?)", (stream, -(2**63), done))
+    def begin_backfills(self, new: Mapping[str, bool]) -> None:
+        """These streams are new; whether there is nothing to be filled."""
+        rows = [(stream, -(2**63), done) for stream, done in new.items()]
+        with self._changing() as db:
+            db.executemany("insert or ignore into backfills values (?, ?, '', ?)", rows)
 
     def known_streams(self) -> set[str]:
         return {stream for (stream,) in self._db.execute("select stream from backfills")}

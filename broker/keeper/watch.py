@@ -6,7 +6,7 @@ whether anything came: "too few" and "nobody" look the same, and only the gatewa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from broker import message as messages
@@ -19,6 +19,11 @@ from broker.presence import Presence
 
 _GRACE = 2 * times.MINUTE
 """A window is released within a minute of its end; it is missed when it is that late once more."""
+
+
+LOOKED_AT = 1_000
+"""Streams that are looked at each time beside those that something became of, since silence comes by itself: of a city with 1,000 all, of one
+with 100,000 each within a minute."""
 
 
 class Teller(Protocol):
@@ -37,18 +42,35 @@ class Watch:
         self._silent_after = silent_after
         self._seen = progress.seen()
         self._changed: set[str] = set()
+        self._due: set[str] = set()
+        """Streams that may be told otherwise than they were."""
+        self._plan: Plan | None = None
+        """What all that is told is of; None: all is to be looked at."""
+        self._streams: list[str] = []
+        self._at = 0
+        """Where in these it is looked next."""
+        self._gone: frozenset[tuple[str, str]] = frozenset()
+        """Gateways whose last will came."""
         self._told: dict[str, bytes] = dict.fromkeys(progress.told(), b"")
 
     def heard(self, stream: str, arrived: int) -> None:
         """Something came that this stream might show."""
-        self._of(stream).heard = arrived
+        seen = self._of(stream)
+        if seen.heard is None or arrived - seen.heard > self._silent_after:
+            self._due.add(stream)
+        seen.heard = arrived
 
     def outcome(self, stream: str, now: int, *, shown: bool, withheld: Mapping[str, int]) -> None:
         """Something of this was released, or nothing, and then why."""
+        if not shown and not withheld:
+            return
+        seen = self._of(stream)
         if shown:
-            self._of(stream).shown = now
-        elif withheld:
-            seen = self._of(stream)
+            if seen.shown is None or now - seen.shown > self._silent_after or seen.shown < (seen.hidden or 0):
+                self._due.add(stream)
+            seen.shown = now
+        else:
+            self._due.add(stream)
             seen.hidden, seen.reason = now, max(withheld, key=lambda reason: withheld[reason])
 
     def keep(self) -> None:
@@ -59,9 +81,11 @@ class Watch:
     def forget(self, stream: str) -> None:
         self._seen.pop(stream, None)
         self._changed.discard(stream)
+        self._due.add(stream)
 
     def told_nothing(self) -> None:
         """A new connection: everything is to be told again."""
+        self._plan = None
         self._told = dict.fromkeys(self._told, b"")
 
     def tell(
@@ -69,33 +93,64 @@ class Watch:
     ) -> None:
         """Tell what is new, and take back what no longer exists."""
         known = {(one.organisation, one.gateway): one for one in heard}
-        wanted = {}
+        wanted, gone = {}, set()
         for gateway in gateways:
             whose = (str(gateway.organisation), gateway.id)
             state = presence.state(known.get(whose, Presence(*whose)), now, self._silent_after)
+            gone |= {whose} if state.reason == "last_will" else set()
             wanted[topics.status_of_gateway(*whose)] = messages.status(
                 "gateway", gateway.id, state.state, state.since, state.reason
             )
-        for feed in plan.by_stream.values():
+        for feed in self._to_look_at(plan, self._gone ^ gone):
             of = known.get((feed.datastream.organisation, feed.datastream.gateway))
             state_, since, reason = status(feed, self._seen.get(feed.stream), of, now, self._silent_after)
             if state_ != "silent" and budget.exhausted(feed, self._progress.spent, now):
                 state_, since, reason = "withheld", None, "budget_spent"
             for topic in (topic for shown in feed.shown_by for topic in shown.status_topics):
                 wanted[topic] = messages.status("datastream", topic.rpartition("/")[2], state_, since, reason)
+        self._gone = frozenset(gone)
+        self._tell(teller, wanted)
+        if plan is not self._plan and self._take_back(teller, self._told.keys() - wanted.keys()):
+            self._plan = plan
+
+    def _to_look_at(self, plan: Plan, turned: Collection[tuple[str, str]]) -> Iterable[Feed]:
+        """All of a plan that is new; else what something became of, what is of gateways that went or came back, and the next of all in turn."""
+        due, self._due = self._due, set()
+        if plan is not self._plan:
+            self._streams, self._at = list(plan.by_stream), 0
+            return plan.by_stream.values()
+        due.update(self._streams[self._at : self._at + LOOKED_AT])
+        self._at = self._at + LOOKED_AT if self._at + LOOKED_AT < len(self._streams) else 0
+        feeds = {stream: plan.by_stream[stream] for stream in due if stream in plan.by_stream}
+        if turned:
+            feeds |= {feed.stream: feed for feed in plan.by_stream.values() if _gateway(feed) in turned}
+        return feeds.values()
+
+    def _tell(self, teller: Teller, wanted: Mapping[str, bytes]) -> None:
         for topic, text in wanted.items():
             if self._told.get(topic) != text and teller.tell(topic, text):
                 if topic not in self._told:
                     self._progress.note_told(topic)
                 self._told[topic] = text
-        for topic in self._told.keys() - wanted.keys():
+
+    def _take_back(self, teller: Teller, topics: Iterable[str]) -> bool:
+        """Whether all could be."""
+        whole = True
+        for topic in topics:
             if teller.tell(topic, b""):
                 self._progress.note_taken_back(topic)
                 del self._told[topic]
+            else:
+                whole = False
+        return whole
 
     def _of(self, stream: str) -> Seen:
         self._changed.add(stream)
         return self._seen.setdefault(stream, Seen())
+
+
+def _gateway(feed: Feed) -> tuple[str, str]:
+    return (str(feed.datastream.organisation), feed.datastream.gateway)
 
 
 def status(

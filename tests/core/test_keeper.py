@@ -18,6 +18,7 @@ from broker.errors import StoreRejected, StoreUnavailable
 from broker.identity import identity
 from broker.journal.protocol import NOTHING, Batch
 from broker.journal.sqlite import SqliteJournal, SqliteReader
+from broker.keeper import watch
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.progress import Progress, kept
 from broker.licence import Terms
@@ -501,6 +502,32 @@ def test_a_last_will_is_told_at_once_and_until_the_gateway_is_back(bench: Bench)
     bench.journal.append([Entry("in/o/g/~", bench.now, [], says="online")], NOTHING, _safe)
     bench.settle()
     assert bench.heard.told["status/o/g"] == {"gateway": "g", "state": "live"}
+
+
+def test_of_many_releases_what_came_and_who_left_is_told_at_once_and_silence_in_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LOOKED_AT", 1)
+    names = [f"d{number}" for number in range(4)]
+    streams = [bench.datastream(name) for name in names]
+    for stream in streams:
+        bench.offer(stream, Clip("clip", 0, 5))
+    bench.settle()
+    for stream in streams:
+        bench.receive(stream, at(1))
+    bench.settle()
+    assert [status_of(bench, name)["state"] for name in names] == ["live"] * 4
+    heard = bench.now
+    for silent in range(1, 5):
+        bench.settle(heard + 10 * M + silent)
+        assert [status_of(bench, name)["state"] for name in names].count("silent") == silent
+    bench.journal.append([Entry("in/o/g/~", bench.now, [], says="offline")], NOTHING, _safe)
+    bench.settle()
+    assert {status_of(bench, name)["reason"] for name in names} == {"last_will"}
+    bench.now += S
+    bench.receive(streams[3], at(2))
+    bench.settle()
+    assert [status_of(bench, name)["state"] for name in names] == ["silent", "silent", "silent", "live"]
 
 
 def test_after_a_crash_it_is_still_known_when_a_release_was_heard_and_what_was_told(bench: Bench) -> None:
