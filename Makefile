@@ -46,7 +46,7 @@ test: check vulnerabilities ## run the checks and the tests, on real servers
 test-all: check vulnerabilities ## run the tests that take minutes as well
 	.venv/bin/pytest $(PYTEST_ARGS)
 
-bench: setup-test ## take every measurement that has a goal: half an hour, on a machine that does nothing else
+bench: setup-test ## take every measurement that has a goal: an hour, on a machine that does nothing else
 	.venv/bin/python -m bench $(BENCH_ARGS)
 
 bench-revocation: setup-test ## measure from the end of a licence to the last delivery under it: 200 each way, 20 minutes
