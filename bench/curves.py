@@ -55,11 +55,11 @@ def svg(found: Mapping[str, Any]) -> str:
     drawn = [_axis(at, across, top), _line(at(1, ASKED), at(10**across, ASKED), "#999", 'stroke-dasharray="4 3"')]
     for number, (name, of) in enumerate(found.items()):
         points = [at(size, one["us"] / first(of)) for size, one in of["steps"].items()]
-        path, (x, y) = " ".join(f"{x},{y}" for x, y in points), points[-1]
+        path = " ".join(f"{x},{y}" for x, y in points)
         colour = COLOURS[number % len(COLOURS)]
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         drawn += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in points]
-        drawn.append(_text(x + 8, y + 4 + 14 * number, name, colour))
+        drawn.append(_text(WIDTH - RIGHT + 50, TOP + 18 * number, name, colour))
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     style = 'font-family="sans-serif" font-size="12"'
     title = "<title>Processor time a message, beside that of the first step</title>"
