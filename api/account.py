@@ -175,13 +175,16 @@ def _flat(row: BaseModel) -> dict[str, object]:
     cells: dict[str, object] = {}
     for name, value in row.model_dump().items():
         if isinstance(value, list):
-            cells[name] = " ".join(f"{money['amount']} {money['currency']}" for money in value)
+            cells[name] = _no_formula(" ".join(f"{money['amount']} {money['currency']}" for money in value))
         elif isinstance(value, dict) and value.keys() == {"records", "bytes"}:
             cells |= {f"{name}_records": value["records"], f"{name}_bytes": value["bytes"]}
         elif isinstance(value, dict):
-            cells[name] = " ".join(f"{key}={count}" for key, count in sorted(value.items()))
-        elif isinstance(value, str) and value.startswith(("=", "+", "-", "@")):
-            cells[name] = "'" + value  # what an owner wrote is no formula of whoever opens it in a spreadsheet
+            cells[name] = _no_formula(" ".join(f"{key}={count}" for key, count in sorted(value.items())))
         else:
-            cells[name] = value
+            cells[name] = _no_formula(value) if isinstance(value, str) else value
     return cells
+
+
+def _no_formula(text: str) -> str:
+    """What somebody wrote, so that it is none in the spreadsheet of whoever opens it there."""
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text

@@ -77,11 +77,14 @@ def test_anyone_reads_what_is_shared_used_refused_and_charged(mitoyen: Mitoyen, 
 
 
 def test_it_is_a_table_too_which_holds_no_formula(mitoyen: Mitoyen, owner: Owner) -> None:
-    made = owner.offer(["d"], terms={"price": "=2+2"})["id"]
-    mitoyen.await_that(lambda: made in json.dumps(drawn_up(mitoyen)), "it does not show")
+    made, other = owner.offer(["d"], terms={"price": "=2+2"})["id"], new_reader(mitoyen, "spreadsheet")
+    body = {"offer": made, "application": other.id, "purpose": "-A1", "accept": True}
+    mitoyen.call(other.key, "POST", "agreements", body)
+    mitoyen.await_that(lambda: body["purpose"] in json.dumps(drawn_up(mitoyen)), "it does not show")
     rows = list(csv.DictReader(mitoyen.text(None, "/api/v1/transparency?format=csv").splitlines()))
     (shown,) = [one for one in rows if one["offer"] == made]
-    assert (shown["price"], shown["live_records"], shown["agreements"]) == ("'=2+2", "0", "")
+    assert (shown["price"], shown["live_records"], shown["agreements"]) == ("'=2+2", "0", "active=1")
+    assert shown["purposes"] == "'-A1=1"
     with mitoyen.client() as client:
         answer = client.get("/api/v1/transparency", params={"table": "organisations"}, headers={"Accept": "text/csv"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
