@@ -12,6 +12,7 @@ class PartitionHome:
         self.root = root
         self.run = run
         self.journal = root / "journal.sqlite"
+        self.beside = root / "beside.sqlite"
         self.meter = root / "meter.sqlite"
         self.keeper = root / "keeper.sqlite"
         self.socket = run / "broker.sock"

@@ -52,6 +52,19 @@ def _store(value: str) -> str:
     return _no_password(value)
 
 
+def _journal(value: str) -> str:
+    hosts = urlsplit(value).netloc if value.startswith(("nats://", "tls://")) else ""
+    if value == "sqlite":
+        return value
+    if "@" in hosts:
+        raise ValueError("no password in a URL: give it in the environment, or in a file of the folder MITOYEN_SECRETS")
+    try:
+        [_address(host) for host in hosts.split(",")]
+    except ValueError as error:
+        raise ValueError("expected sqlite, or nats://HOST:PORT, several servers with commas between them") from error
+    return value
+
+
 def _web(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -185,6 +198,22 @@ class Settings(PictureSettings):
     registry_password: str | None = None
     """Like every password here in the environment, or in a file `mitoyen_registry_password` of the folder that `MITOYEN_SECRETS`
     names, as systemd's credentials and containers' secrets are given."""
+    journal: Annotated[str, AfterValidator(_journal)] = "sqlite"
+    """nats://HOST:PORT,HOST:PORT (or tls://) of NATS servers with JetStream; left out, the journal is a SQLite file in the home."""
+    journal_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")] | None = None
+    """What its streams are named, with the partition's number behind it; left out: a name of this home's own."""
+    journal_replicas: Annotated[int, Field(ge=1, le=5)] = 3
+    """Servers that have each batch: of three, one may be lost. A batch is acknowledged when a majority has it."""
+    journal_username: str | None = None
+    """Where NATS asks for names; with"""
+    journal_password: str | None = None
+    """its password,"""
+    journal_ca: Path | None = None
+    """the authorities that signed the servers' certificates, in PEM (left out: those that the machine trusts),"""
+    journal_certificate: Path | None = None
+    """and the certificate that is shown to servers which ask for one,"""
+    journal_key: Path | None = None
+    """with its key."""
     influx_admin_username: str | None = None
     """Where InfluxDB asks for names: who may create databases and users. Left out, both must be there already."""
     influx_admin_password: str | None = None

@@ -47,6 +47,10 @@ def backup(home: Home, file: Path) -> list[str]:
     in_order = _in_order(home)
     if not (home.root / in_order[0]).exists():
         raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {in_order[0]}")
+    if any(home.root.rglob("beside.sqlite")):
+        raise Unavailable(
+            f"the journal of {home.root} is on NATS: back up its stream and the stores by their own means"
+        )
     new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.chmod(0o600)

@@ -32,10 +32,10 @@ from mitoyen import audit as attacks
 from mitoyen import backup as backups
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
-from mitoyen import exports, partitions, redaction, simulation
+from mitoyen import exports, migrate, partitions, redaction, simulation
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
-from mitoyen.partitions import HomeOption, RegistryOption
+from mitoyen.options import HomeOption, JournalOption, RegistryOption, failed
 from mitoyen.progress import Progress
 from mitoyen.supervise import new_operator_key
 from mitoyen.supervise import up as supervise
@@ -48,6 +48,7 @@ ledger = typer.Typer(no_args_is_help=True, help="The public record of offers, ag
 app.add_typer(ledger, name="ledger")
 operator_key = typer.Typer(no_args_is_help=True, help="The operator's key.")
 app.add_typer(operator_key, name="operator-key")
+app.add_typer(migrate.app, name="migrate")
 app.add_typer(partitions.commands, name="partitions")
 
 
@@ -58,6 +59,7 @@ def up(
     mqtt: Annotated[str, typer.Option(envvar="MITOYEN_MQTT", help="Where Mosquitto listens.")] = "127.0.0.1:1883",
     store: Annotated[str, typer.Option(envvar="MITOYEN_STORE", help="sqlite, or influx:URL.")] = "sqlite",
     registry: RegistryOption = None,
+    journal: JournalOption = "sqlite",
     mqtts: Annotated[str | None, typer.Option(envvar="MITOYEN_MQTTS", help="HOST:PORT for MQTT over TLS.")] = None,
     mqtt_mtls: Annotated[
         str | None,
@@ -87,11 +89,17 @@ def up(
     listeners = {"mqtt": mqtt, "mqtts": mqtts, "mqtt_mtls": mqtt_mtls, "mqtt_ws": mqtt_ws, "mqtt_wss": mqtt_wss}
     try:
         settings = Settings.read(
-            home=home, http=http, store=store, registry=registry, sensorthings_write=sensorthings_write, **listeners
+            home=home,
+            http=http,
+            store=store,
+            registry=registry,
+            journal=journal,
+            sensorthings_write=sensorthings_write,
+            **listeners,
         )
         asyncio.run(supervise(settings))
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
 
 
 @app.command()
@@ -139,7 +147,7 @@ def simulate(
         asked = loading.load(file, connects=output is None, **instead)
         summary = simulation.run(asked, file, seconds, output, truth, Progress(_say) if shown else None, _say)
     except (MitoyenError, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo(json.dumps(summary))
 
 
@@ -162,7 +170,7 @@ def gateway(
         configuration = gateway_configuration.load(file)
         login = gateway_configuration.login(configuration.broker)
     except MitoyenError as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     found: dict[str, object] = {
         "gateway": f"{login.organisation}/{login.gateway}",
         "broker": f"{login.host}:{login.port}",
@@ -192,7 +200,7 @@ def demo(
             settings = Settings(home=Path(home), store=store, http=http, mqtt=mqtt)
             summary = asyncio.run(demonstration.demo(settings, seconds, recordings.absolute(), _say))
         except (MitoyenError, ValidationError) as error:
-            raise _failed(error) from error
+            raise failed(error) from error
     typer.echo(json.dumps(asdict(summary)))
     if seconds is not None and not summary.holds:
         raise typer.Exit(1)
@@ -238,7 +246,7 @@ def redact(
         settings = PictureSettings()
         refused = redaction.redact(pictures, out, settings, level, Order(soft=soft), _say)
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     if refused:
         raise typer.Exit(1)
 
@@ -260,7 +268,7 @@ def audit(
     try:
         found = attacks.audit(Settings.read(home=home, store=store, registry=registry), release, days)
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo(json.dumps(attacks.as_json(found)) if as_json else attacks.as_text(found))
 
 
@@ -279,7 +287,7 @@ def certificates(
     try:
         made = certificates_.make(out, host or [], client or [], days)
     except MitoyenError as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo("\n".join(str(path) for path in made))
     _say("For trials alone: whoever has this folder can pass for your server.")
 
@@ -290,7 +298,7 @@ def backup(file: Annotated[Path, typer.Argument(help="It is written anew.")], ho
     try:
         names = backups.backup(Home(home), file)
     except (MitoyenError, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     _say(f"{file}: {', '.join(names)}")
 
 
@@ -300,7 +308,7 @@ def restore(file: Annotated[Path, typer.Argument(help="What `mitoyen backup` wro
     try:
         names = backups.restore(file, Home(home))
     except (MitoyenError, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     _say(f"{home}: {', '.join(names)}")
 
 
@@ -333,7 +341,7 @@ def verify_ledger(
         else:
             raise typer.BadParameter("expected a FILE, or --home")
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     broken = found if isinstance(found, Broken) else None
     if as_json:
         typer.echo(json.dumps({"holds": broken is None, **found._asdict()}))
@@ -353,7 +361,7 @@ def rotate_ledger_key(home: HomeOption, registry: RegistryOption = None) -> None
         known = open_registry(Settings.read(home=home, registry=registry), Home(home))
         public = signing.rotate(known, Home(home).ledger_key)
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo(public)
 
 
@@ -367,14 +375,9 @@ def rotate_operator_key(home: HomeOption, registry: RegistryOption = None) -> No
             raise NotFound(f"{home} has no operator's key yet: `mitoyen up` makes it")
         path = new_operator_key(known, Home(home))
     except (MitoyenError, ValidationError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     typer.echo(f"the new key is in {path}", err=True)
 
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _failed(error: Exception) -> typer.Exit:
-    typer.echo(f"mitoyen: {error}", err=True)
-    return typer.Exit(1)

@@ -17,13 +17,9 @@ from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.registry.registry import Registry
 from broker.settings import Settings
+from mitoyen.options import HomeOption, RegistryOption
 
 commands = typer.Typer(no_args_is_help=True, help="Where organisations are served, if there are several partitions.")
-HomeOption = Annotated[Path, typer.Option(envvar="MITOYEN_HOME", help="Everything that is kept lies here.")]
-RegistryOption = Annotated[
-    str | None,
-    typer.Option(envvar="MITOYEN_REGISTRY", help="postgresql://USER@HOST:PORT/DATABASE; left out: SQLite in the home."),
-]
 
 
 @commands.command("list")

@@ -27,6 +27,7 @@ from broker.errors import Unavailable
 from broker.home import Home
 from broker.meter import used_of
 from broker.opening import prepare_store, registry
+from broker.parts import journals
 from broker.private import write_private
 from broker.registry.registry import Registry
 from broker.restarts import Why
@@ -56,8 +57,9 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     home = Home(settings.home)
     home.make(settings.partitions)
-    with _held(home):
+    with held(home):
         await asyncio.to_thread(prepare, settings, home)
+        await journals.prepare(settings, home)
         watch = _Watch(settings.hangs_after_s, home.restarts)
         parts = [
             _Part("mosquitto", partial(_mosquitto, settings, home), partial(_answered, settings.mqtt_address), watch),
@@ -255,7 +257,7 @@ async def _python(part: str, home: Home) -> asyncio.subprocess.Process:
 
 
 @contextmanager
-def _held(home: Home) -> Iterator[IO[str]]:
+def held(home: Home) -> Iterator[IO[str]]:
     """One `mitoyen up` a home. Raises Unavailable if there is one already."""
     with (home.run / "up.lock").open("w") as lock:
         try:

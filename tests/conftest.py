@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.natsservers import Nats
 from tests.servers import Influxd, Mitoyen, Postgres
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ def postgres() -> Iterator[Postgres]:
     # not below pytest's folder, which the user that PostgreSQL runs as may not enter
     with tempfile.TemporaryDirectory(prefix="mitoyen-postgresql-") as directory, Postgres(Path(directory)) as server:
         yield server
+
+
+# --- NATS ---
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """Three NATS servers. Take a stream of your own; whom you kill, start again."""
+    with Nats(tmp_path_factory.mktemp("nats")) as servers:
+        yield servers
 
 
 # --- Mitoyen ---

@@ -41,7 +41,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def _await(condition: Callable[[], bool], otherwise: str) -> None:
+def await_that(condition: Callable[[], bool], otherwise: str) -> None:
     until = time.monotonic() + START_S
     while not condition():
         assert time.monotonic() < until, otherwise
@@ -211,6 +211,10 @@ class Mitoyen(Server):
         self._options = [*options, "--store", store, "--http", f"127.0.0.1:{self.http_port}"]
         self._environment = environment or {}
 
+    def set(self, *options: str) -> None:
+        """Start with these as well from the next time."""
+        self._options += options
+
     def command(self) -> list[str]:
         settings = [f"MITOYEN_{name}={value}" for name, value in self._environment.items()]
         mitoyen = str(Path(sys.executable).with_name("mitoyen"))
@@ -275,20 +279,20 @@ class Mitoyen(Server):
 
     def kill(self, name: str) -> str:
         """SIGKILL for one of its parts, which it then starts again; as soon as it runs, since it may have been killed before."""
-        _await(lambda: self._kills(name), f"no {name} runs")
+        await_that(lambda: self._kills(name), f"no {name} runs")
         return name
 
     def await_ready(self, *, other_than: int) -> None:
         """Wait until everything answers again, with another Mosquitto than this process."""
-        _await(lambda: self.runs_other("mosquitto", other_than) and self.ready(), "it does not answer again")
+        await_that(lambda: self.runs_other("mosquitto", other_than) and self.ready(), "it does not answer again")
 
     def await_metric(self, name: str, holds: Callable[[float], bool]) -> None:
         """Wait until this holds of a metric that has no labels."""
-        _await(lambda: holds(self.metric(name)), f"{name} is {self.metric(name)}")
+        await_that(lambda: holds(self.metric(name)), f"{name} is {self.metric(name)}")
 
     def await_that(self, holds: Callable[[], bool], otherwise: str) -> None:
         """Wait until something holds that it causes."""
-        _await(holds, otherwise)
+        await_that(holds, otherwise)
 
     def metric(self, name: str) -> float:
         """A metric's value, all its labels added up; 0 if there is none."""

@@ -7,6 +7,7 @@ import asyncio
 from broker.home import Home
 from broker.opening import registry
 from broker.part import alone, until_told
+from broker.parts import journals
 from broker.parts.access import Access
 from broker.parts.worker import Worker
 from broker.reading import Formats
@@ -21,14 +22,15 @@ def run_broker(settings: Settings, formats: Formats) -> None:
 
 
 async def _run(settings: Settings, home: Home, formats: Formats) -> None:
-    known = registry(settings, home)
-    worker = Worker(settings, home, formats, known)
-    try:
-        snapshot = await asyncio.to_thread(known.snapshot)
-        await worker.remember_last(snapshot)
-        await worker.follow(snapshot)
-        access = Access(settings, home, formats, known, worker, snapshot)
-        await until_told("broker_stopped", access.run(), worker.run())
-    finally:
-        worker.close()
-        known.close()
+    async with journals.opened(settings, home) as journal:
+        known = registry(settings, home)
+        worker = Worker(settings, home, formats, known, journal)
+        try:
+            snapshot = await asyncio.to_thread(known.snapshot)
+            await worker.remember_last(snapshot)
+            await worker.follow(snapshot)
+            access = Access(settings, home, formats, known, worker, snapshot)
+            await until_told("broker_stopped", access.run(), worker.run())
+        finally:
+            worker.close()
+            known.close()

@@ -8,13 +8,12 @@ from contextlib import ExitStack, closing
 
 from broker import alive, control, secrets
 from broker.home import Home
-from broker.journal.sqlite import SqliteReader
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress
 from broker.opening import registry
 from broker.part import account, alone
-from broker.parts import stores
+from broker.parts import journals, stores
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
 from broker.settings import Settings
@@ -38,7 +37,7 @@ def run_keeper(settings: Settings, partition: int = 0) -> None:
         live = stack.enter_context(closing(PahoPublisher(account(settings, login, suffix))))
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
-            journal=stack.enter_context(closing(SqliteReader(own.journal))),
+            journal=stack.enter_context(closing(journals.reader(settings, home, partition))),
             progress=stack.enter_context(closing(Progress(own.keeper))),
             raw=opened.raw,
             released=opened.released,

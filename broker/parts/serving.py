@@ -16,6 +16,7 @@ from broker.errors import Unavailable
 from broker.home import Home
 from broker.opening import registry
 from broker.part import alone, standing_by, until_told
+from broker.parts import journals
 from broker.parts.worker import Worker
 from broker.reading import Formats
 from broker.registry.registry import Registry
@@ -79,8 +80,9 @@ class _Serving:
 
     async def _serve(self, partition: int) -> None:
         own = self._home.partition(partition, self._settings.partitions)
-        async with standing_by(own.serving):
-            worker = Worker(self._settings, self._home, self._formats, self._registry, partition)
+        opened = journals.opened(self._settings, self._home, partition)
+        async with standing_by(own.serving), opened as journal:
+            worker = Worker(self._settings, self._home, self._formats, self._registry, journal, partition)
             with closing(worker):
                 async with self._following:
                     snapshot = self._latest.part(partition)

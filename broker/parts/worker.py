@@ -19,8 +19,7 @@ from broker.entry import Entry
 from broker.errors import JournalFull, Unavailable
 from broker.home import Home
 from broker.ingest import Ingest, IngestSettings
-from broker.journal.protocol import NOTHING, Batch
-from broker.journal.sqlite import SqliteJournal
+from broker.journal.protocol import NOTHING, Batch, Journal
 from broker.keeper.progress import kept, place_of
 from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
@@ -46,7 +45,9 @@ LOOK_S = 0.01  # how often the keeper's place is looked up while somebody waits 
 class Worker:
     """The tasks of a partition, and what they share."""
 
-    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry, partition: int = 0) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, formats: Formats, known: Registry, journal: Journal, partition: int = 0
+    ) -> None:
         self._settings = settings
         self._home = home
         self._own = own = home.partition(partition, settings.partitions)
@@ -55,12 +56,12 @@ class Worker:
         self._formats = formats
         self._registry = known
         self._hash_of = tags.hasher(load_key(home.tags))
-        self._journal = SqliteJournal(own.journal, limit_bytes=settings.journal_limit_mb << 20)
+        self._journal = journal
         self._meter = Meter(own.meter)
         pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
-        self._outbound = Outbound(self._journal, pseudonyms, settings.lateness_ns, self._meter)
+        self._outbound = Outbound(journal, pseudonyms, settings.lateness_ns, self._meter)
         self._ingest = Ingest(
-            self._journal,
+            journal,
             IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),
             formats=formats,
             on_batch=self._outbound.offer,
@@ -92,7 +93,6 @@ class Worker:
         self._keep_places()
         self._previews.close()
         self._meter.close(time.time_ns())
-        self._journal.close()
 
     async def remember_last(self, snapshot: Snapshot) -> None:
         """Learn each datastream's last points, from the raw store and from what is not stored yet."""

@@ -19,7 +19,7 @@ from mitoyen.command import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-GROUPS = ("ledger", "operator-key", "partitions")
+GROUPS = ("ledger", "migrate", "operator-key", "partitions")
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The interface page, executed against a running broker, on every store and registry."""
+"""The interface page, executed against a running broker, on every store, registry and journal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.natsservers import Nats
     from tests.servers import Influxd, Postgres
 
 SCRIPT = Path(__file__).parents[3] / "shared" / "acceptance" / "first_light.py"
@@ -19,18 +20,23 @@ MITOYEN = Path(sys.executable).with_name("mitoyen")
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="the acceptance script is not beside the project")
 @pytest.mark.parametrize(
-    ("store", "registry", "partitions"),
+    ("store", "registry", "journal", "partitions"),
     [
-        ("sqlite", "sqlite", 1),
-        ("influx", "postgresql", 2),
-        pytest.param("influx", "postgresql", 1, marks=pytest.mark.long),
-        pytest.param("sqlite", "postgresql", 1, marks=pytest.mark.long),
-        pytest.param("influx", "sqlite", 1, marks=pytest.mark.long),
-        pytest.param("sqlite", "sqlite", 2, marks=pytest.mark.long),
+        ("sqlite", "sqlite", "sqlite", 1),
+        ("influx", "postgresql", "nats", 2),
+        pytest.param("influx", "postgresql", "sqlite", 1, marks=pytest.mark.long),
+        pytest.param("sqlite", "postgresql", "sqlite", 1, marks=pytest.mark.long),
+        pytest.param("influx", "sqlite", "sqlite", 1, marks=pytest.mark.long),
+        pytest.param("sqlite", "sqlite", "sqlite", 2, marks=pytest.mark.long),
+        pytest.param("sqlite", "sqlite", "nats", 1, marks=pytest.mark.long),
     ],
 )
-def test_the_interface_holds(store: str, registry: str, partitions: int, influxd: Influxd, postgres: Postgres) -> None:
+def test_the_interface_holds(
+    store: str, registry: str, journal: str, partitions: int, influxd: Influxd, postgres: Postgres, nats: Nats
+) -> None:
     environment = {**os.environ, "MITOYEN_PARTITIONS": str(partitions)}
+    if journal == "nats":
+        environment["MITOYEN_JOURNAL"] = nats.url
     if registry == "postgresql":
         environment |= {
             "MITOYEN_REGISTRY": postgres.new_database(),

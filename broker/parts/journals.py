@@ -1,0 +1,77 @@
+"""Opening the journal that the settings name: for the parts of the core alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from broker import secrets
+from broker.errors import Malformed
+from broker.home import Home
+from broker.journal import jetstream
+from broker.journal.protocol import Journal, JournalReader
+from broker.journal.servers import Servers, reach, urls
+from broker.journal.sqlite import SqliteJournal, SqliteReader
+from broker.journal.stream import Stream
+from broker.settings import Settings
+
+
+@asynccontextmanager
+async def opened(settings: Settings, home: Home, partition: int = 0) -> AsyncIterator[Journal]:
+    """A partition's, to write. Raises Unavailable."""
+    own = home.partition(partition, settings.partitions)
+    if settings.journal == "sqlite":
+        with closing(SqliteJournal(own.journal, limit_bytes=_limit(settings))) as journal:
+            yield journal
+    else:
+        at, name = servers(settings), stream(settings, home, partition)
+        replicas, limit = settings.journal_replicas, _limit(settings)
+        async with jetstream.opened(at, name, own.beside, replicas=replicas, limit_bytes=limit) as replicated:
+            yield replicated
+
+
+def reader(settings: Settings, home: Home, partition: int = 0) -> JournalReader:
+    """A partition's, to read. Close it."""
+    own = home.partition(partition, settings.partitions)
+    if settings.journal == "sqlite":
+        return SqliteReader(own.journal)
+    return jetstream.JetStreamReader(servers(settings), stream(settings, home, partition), own.beside)
+
+
+async def prepare(settings: Settings, home: Home) -> None:
+    """Make the streams that are not there. Raises Unavailable, and Malformed where the home's batches are in another kind of journal."""
+    each = home.every_partition(settings.partitions)
+    if settings.journal == "sqlite":
+        if any(own.beside.exists() for own in each):
+            raise Malformed(f"the journal of {home.root} is on NATS: name it with --journal")
+        return
+    if any(own.journal.exists() for own in each):
+        raise Malformed(f"the journal of {home.root} is in SQLite: `mitoyen migrate journal` moves it")
+    async with reach(servers(settings)) as client:
+        for number in range(settings.partitions):
+            made = Stream(client, stream(settings, home, number))
+            await made.ensure(replicas=settings.journal_replicas, limit_bytes=_limit(settings))
+
+
+def servers(settings: Settings) -> Servers:
+    """The NATS servers that the settings name."""
+    return Servers(
+        urls(settings.journal),
+        username=settings.journal_username,
+        password=settings.journal_password,
+        ca=settings.journal_ca,
+        certificate=settings.journal_certificate,
+        key=settings.journal_key,
+    )
+
+
+def stream(settings: Settings, home: Home, partition: int) -> str:
+    """A partition's stream: by default this home's own, so that two homes on the same servers do not mix."""
+    name = settings.journal_stream
+    if name is None:
+        name = f"mitoyen_{secrets.load(home.logins)['mitoyen.ingest'].client_id[:12]}"
+    return f"{name}_{partition}"
+
+
+def _limit(settings: Settings) -> int:
+    return settings.journal_limit_mb << 20
