@@ -57,11 +57,11 @@ class BikeShare:
                 return gbfs.station_status(version, updated_ns, list(self._reports(updated_ns)))
         raise KeyError(name)
 
-    def _reports(self, updated_ns: int) -> Iterator[tuple[Sensor, Report]]:
+    def _reports(self, updated_ns: int) -> Iterator[Report]:
         """What each station said last."""
         for station in self.stations:
             *_, said = self._city.readings(station, updated_ns - 2 * station.interval_s * SECOND, updated_ns)
-            yield station, Report(parse(str(said["time"])), said, station.unit)
+            yield Report(station, parse(str(said["time"])), said, station.unit)
 
 
 class BikeServer:

@@ -188,11 +188,9 @@ class Feed:
         messages: list[Message] = []
         if end > begin:
             messages += self._greeting(begin, end)
-            for sensor in self._sensors:
-                if self._faulty is None:
-                    messages += self._said(sensor, _reports(sensor, self._city.readings(sensor, begin, end)))
-                else:
-                    messages += self._leaving(sensor, self._faulty.departures(sensor, begin, end), end, now_ns)
+            messages += (
+                self._observed(begin, end) if self._faulty is None else self._left(self._faulty, begin, end, now_ns)
+            )
             for film in self._films:
                 messages += [Message(film.topic, jpeg, 0, qos=0) for jpeg in film.due(begin, end)]
             self.position_ns = end
@@ -209,19 +207,33 @@ class Feed:
         self._greeted = True
         return [self._message(said) for said in self._encoder.greeting(self._sensors, begin_ns)]
 
-    def _leaving(self, sensor: Sensor, departures: Iterable[Departure], end_ns: int, now_ns: int) -> Iterator[Message]:
-        """What leaves before `end_ns`, in that order; the rest is held."""
+    def _observed(self, begin_ns: int, end_ns: int) -> Iterator[Message]:
+        """What all sensors say, if nothing goes wrong."""
+        return self._said([
+            Report(sensor, parse(str(reading["time"])), reading, sensor.unit)
+            for sensor in self._sensors
+            for reading in self._city.readings(sensor, begin_ns, end_ns)
+        ])  # fmt: skip
+
+    def _left(self, faulty: Faulty, begin_ns: int, end_ns: int, now_ns: int) -> Iterator[Message]:
+        """What leaves before `end_ns` of what was read by then; what travels alone comes last."""
+        sent: list[Departure] = []
+        for sensor in self._sensors:
+            sent += self._leaving(sensor, faulty.departures(sensor, begin_ns, end_ns), end_ns, now_ns)
+        yield from self._said([_report(one) for one in sent if not one.alone])
+        for one in sent:
+            if one.alone:
+                yield from self._said([_report(one)], one)
+
+    def _leaving(self, sensor: Sensor, departures: Iterable[Departure], end_ns: int, now_ns: int) -> list[Departure]:
+        """A sensor's records that leave before `end_ns`, in that order; the rest is held."""
         waiting = [*self._held.pop(sensor.id, ()), *departures]
         self._held[sensor.id] = [one for one in waiting if one.at_ns >= end_ns]
         leaving = sorted((one for one in waiting if one.at_ns < end_ns), key=attrgetter("at_ns"))
-        sent = [one for one in leaving if one.reading is not None]
         self.faults.update(fault for one in leaving for fault in one.faults)
         for one in leaving:
             self._note(sensor, one, now_ns)
-        yield from self._said(sensor, [_report(one) for one in sent if not one.alone])
-        for one in sent:
-            if one.alone:
-                yield from self._said(one.sensor, [_report(one)], one)
+        return [one for one in leaving if one.reading is not None]
 
     def _note(self, sensor: Sensor, one: Departure, now_ns: int) -> None:
         verdict = None if one.reading is None else one.verdict(now_ns, timed=self._encoder.timed)
@@ -230,8 +242,8 @@ class Feed:
         if self._tell is not None:
             self._tell(sensor, one, verdict)
 
-    def _said(self, sensor: Sensor, reports: Sequence[Report], broken: Departure | None = None) -> Iterator[Message]:
-        for said in self._encoder.messages(sensor, reports) if reports else ():
+    def _said(self, reports: Sequence[Report], broken: Departure | None = None) -> Iterator[Message]:
+        for said in self._encoder.messages(reports):
             if broken is not None and broken.broken == "truncated":
                 yield self._message(said._replace(payload=self._encoder.torn(said.payload, broken.pick)))
             else:
@@ -241,13 +253,9 @@ class Feed:
         return Message(f"{self._prefix}/{said.topic}", said.payload, said.records)
 
 
-def _reports(sensor: Sensor, readings: Iterable[Payload]) -> list[Report]:
-    return [Report(parse(str(reading["time"])), reading, sensor.unit) for reading in readings]
-
-
 def _report(one: Departure) -> Report:
     assert one.reading is not None
-    return Report(one.written_ns, one.reading, one.unit)
+    return Report(one.sensor, one.written_ns, one.reading, one.unit)
 
 
 def _packed(topic: str, records: Sequence[str]) -> Iterator[Message]:

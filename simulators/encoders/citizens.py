@@ -5,14 +5,17 @@ https://github.com/opendata-stuttgart/meta/wiki/EN-APIs , https://docs.opensense
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simulators import chance
-from simulators.encoders.encoder import OneByOne, Report, compact, slug
+from simulators.encoders.encoder import OneByOne, Packed, Report, compact, slug
 
 if TYPE_CHECKING:
     from simulators.city import Sensor
 
+_PACK = 50
+"""Measurements in one message."""
 _VALUE_TYPES = {
     "PM2.5": ("SDS_P2", "PM2.5"),
     "air temperature": ("BME280_temperature", "BME280_temperature"),
@@ -47,9 +50,13 @@ def _object_id(name: str) -> str:
     return f"{number:016x}{chance.draw(number) & 0xFFFFFFFF:08x}"
 
 
-def _measurements(sensor: Sensor, report: Report) -> bytes:
-    measured = {"sensor": _object_id(f"{sensor.id}/sensor"), "value": str(report.value), "createdAt": report.time}
-    return compact([measured]).encode()
+def _measurements(reports: Sequence[Report]) -> bytes:
+    return compact([_measured(report) for report in reports]).encode()
+
+
+def _measured(report: Report) -> dict[str, str]:
+    sensor = _object_id(f"{report.sensor.id}/sensor")
+    return {"sensor": sensor, "value": str(report.value), "createdAt": report.time}
 
 
 SENSOR_COMMUNITY = OneByOne(
@@ -58,8 +65,9 @@ SENSOR_COMMUNITY = OneByOne(
     payload=_push,
     timed=False,
 )
-OPENSENSEMAP = OneByOne(
+OPENSENSEMAP = Packed(
     origin=lambda sensor: (_object_id(sensor.id), _object_id(f"{sensor.id}/sensor")),
     topic=lambda sensor: _object_id(sensor.id),
     payload=_measurements,
+    most=_PACK,
 )

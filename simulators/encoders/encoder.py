@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
@@ -19,6 +20,7 @@ Value: TypeAlias = "bool | int | float | str"
 class Report(NamedTuple):
     """What a sensor says once."""
 
+    sensor: Sensor
     time_ns: int
     said: Payload
     """As Mitoyen's own JSON has it."""
@@ -64,8 +66,8 @@ class Encoder(Protocol):
     def greeting(self, sensors: Sequence[Sensor], at_ns: int) -> Iterable[Said]:
         """What comes before any report, whenever the gateway has started: births, lists of devices, units."""
 
-    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
-        """What a sensor says, oldest first."""
+    def messages(self, reports: Sequence[Report]) -> Iterable[Said]:
+        """What sensors say, the reports of each in their order."""
 
     def torn(self, payload: bytes, pick: int) -> bytes:
         """What is left of a message that was cut off, so that nothing of it can be read."""
@@ -93,11 +95,11 @@ def slug(sensor: Sensor) -> str:
     return sensor.observed_property.lower().replace(" ", "_").replace(".", "_")
 
 
-def array(payload: Callable[[Sensor, Report], bytes]) -> Callable[[Sensor, Sequence[Report]], bytes]:
+def array(payload: Callable[[Sensor, Report], bytes]) -> Callable[[Sequence[Report]], bytes]:
     """One report as it is, several in a JSON array."""
 
-    def several(sensor: Sensor, reports: Sequence[Report]) -> bytes:
-        said = [payload(sensor, report) for report in reports]
+    def several(reports: Sequence[Report]) -> bytes:
+        said = [payload(report.sensor, report) for report in reports]
         return said[0] if len(said) == 1 else b"[" + b",".join(said) + b"]"
 
     return several
@@ -116,27 +118,39 @@ class OneByOne:
     breaks: Sequence[Break] = _TOLD_APART
     commands: str | None = None
 
-    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
-        topic = self.topic(sensor)
-        return [Said(topic, self.payload(sensor, report)) for report in reports]
+    def messages(self, reports: Sequence[Report]) -> Iterable[Said]:
+        return [Said(self.topic(report.sensor), self.payload(report.sensor, report)) for report in reports]
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A format without memory that takes several reports in one message."""
+    """A format without memory that takes several reports in one message, of whatever sensors have one topic."""
 
     origin: Callable[[Sensor], tuple[str, str] | None]
     topic: Callable[[Sensor], str]
-    payload: Callable[[Sensor, Sequence[Report]], bytes]
+    payload: Callable[[Sequence[Report]], bytes]
     most: int
     """Reports in one message: it then stays below 10 KiB."""
+    once: bool = False
+    """Whether a message is a picture of the moment, in which each sensor is once."""
     greeting: Callable[[Sequence[Sensor], int], Iterable[Said]] = no_greeting
     torn: Callable[[bytes, int], bytes] = cut
     timed: bool = True
     breaks: Sequence[Break] = _TOLD_APART
     commands: str | None = None
 
-    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterable[Said]:
-        topic = self.topic(sensor)
-        packs = [reports[first : first + self.most] for first in range(0, len(reports), self.most)]
-        return [Said(topic, self.payload(sensor, pack), len(pack)) for pack in packs]
+    def messages(self, reports: Sequence[Report]) -> Iterator[Said]:
+        for (topic, _), together in self._together(reports).items():
+            for first in range(0, len(together), self.most):
+                pack = together[first : first + self.most]
+                yield Said(topic, self.payload(pack), len(pack))
+
+    def _together(self, reports: Sequence[Report]) -> dict[tuple[str, int], list[Report]]:
+        """Those that may be in one message, by their topic, and by their turn where it has each sensor once."""
+        found: dict[tuple[str, int], list[Report]] = {}
+        turns: Counter[str] = Counter()
+        for report in reports:
+            turn = turns[report.sensor.id]
+            turns[report.sensor.id] += self.once
+            found.setdefault((self.topic(report.sensor), turn), []).append(report)
+        return found

@@ -58,13 +58,13 @@ def _epcis_origin(sensor: Sensor) -> tuple[str, str]:
     return _asset(sensor), _epcis_type(sensor).removeprefix("gs1:")
 
 
-def _epcis(sensor: Sensor, reports: Sequence[Report]) -> bytes:
+def _epcis(reports: Sequence[Report]) -> bytes:
     document = {
         "@context": "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",
         "type": "EPCISDocument",
         "schemaVersion": "2.0",
         "creationDate": reports[-1].time,
-        "epcisBody": {"eventList": [_object_event(sensor, report) for report in reports]},
+        "epcisBody": {"eventList": [_object_event(report.sensor, report) for report in reports]},
     }
     return compact(document).encode()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from broker.times import SECOND
 from broker.times import text as time_text
-from simulators.encoders.encoder import OneByOne, Report, Said, compact
+from simulators.encoders.encoder import Packed, Report, Said, compact
 
 if TYPE_CHECKING:
     from simulators.city import Sensor
@@ -20,6 +20,8 @@ SYSTEM = "mitoyen-velo"
 BICYCLE = "bike"
 """The only type of vehicle."""
 TTL_S = 60
+_MOST = 25
+"""Stations in one message: it then stays below 10 KiB."""
 _COUNTED: dict[Version, str] = {"2.3": "num_bikes_available", "3.0": "num_vehicles_available"}
 
 
@@ -67,13 +69,13 @@ def station_information(version: Version, updated_ns: int, sensors: Sequence[Sen
     return feed(version, updated_ns, {"stations": stations})
 
 
-def station_status(version: Version, updated_ns: int, reports: Sequence[tuple[Sensor, Report]]) -> dict[str, Any]:
+def station_status(version: Version, updated_ns: int, reports: Sequence[Report]) -> dict[str, Any]:
     """What each station has, by its last report."""
-    return feed(version, updated_ns, {"stations": [_station(version, *one) for one in reports]})
+    return feed(version, updated_ns, {"stations": [_station(version, report) for report in reports]})
 
 
-def _station(version: Version, sensor: Sensor, report: Report) -> dict[str, Any]:
-    available = int(report.value)
+def _station(version: Version, report: Report) -> dict[str, Any]:
+    sensor, available = report.sensor, int(report.value)
     return {
         "station_id": sensor.id,
         "is_installed": True,
@@ -94,17 +96,20 @@ def _time(version: Version, time_ns: int) -> int | str:
     return time_ns // SECOND if version == "2.3" else time_text(time_ns)
 
 
-def _told(sensor: Sensor, report: Report) -> bytes:
-    return compact(station_status("3.0", report.time_ns, [(sensor, report)])).encode()
+def _told(reports: Sequence[Report]) -> bytes:
+    updated_ns = max(report.time_ns for report in reports)
+    return compact(station_status("3.0", updated_ns, reports)).encode()
 
 
 def _stations(sensors: Sequence[Sensor], at_ns: int) -> Iterator[Said]:
     yield Said("station_information", compact(station_information("3.0", at_ns, sensors)).encode(), 0)
 
 
-GBFS = OneByOne(
+GBFS = Packed(
     origin=lambda sensor: (sensor.id, _COUNTED["3.0"]),
     topic=lambda _: "station_status",
     payload=_told,
+    most=_MOST,
+    once=True,
     greeting=_stations,
 )

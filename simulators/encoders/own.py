@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 PACK = 50
 """Records in one message at most; a message then stays below 10 KiB."""
-_LABELS = {"bn": -2, "bt": -3, "bu": -4, "n": 0, "v": 2, "vb": 4, "t": 6}
+_LABELS = {"bn": -2, "bt": -3, "n": 0, "u": 1, "v": 2, "vb": 4, "t": 6}
 """RFC 8428, table 4."""
 _ONE = Decimal(1)
 _UNITS = {
@@ -32,25 +33,31 @@ _UNITS = {
 """UCUM: SenML's name (or RFC 8798's), and what a value is multiplied by. What has none is sent without."""
 
 
-def _json(_: Sensor, reports: Sequence[Report]) -> bytes:
+def _json(reports: Sequence[Report]) -> bytes:
     records = [written(report.said) for report in reports]
     return (records[0] if len(records) == 1 else f"[{','.join(records)}]").encode()
 
 
-def _pack(sensor: Sensor, reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """A pack whose base values hold for all of its records; times are relative to the last of them."""
+def _pack(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """A pack in which each sensor's first record has base values, which hold until the next sensor's."""
+    records: list[dict[str, Any]] = []
+    for _, of_one in groupby(reports, key=lambda report: report.sensor.id):
+        records += _of_one(list(of_one))
+    return records
+
+
+def _of_one(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """A sensor's records; times are relative to the last of them."""
     last = reports[-1]
-    unit, factor = _UNITS.get(last.unit or "", (None, _ONE))
-    base: dict[str, Any] = {"bn": f"{sensor.id}/", "bt": _seconds(last.time_ns)}
-    if unit:
-        base["bu"] = unit
-    records = [_record(sensor, report, last, factor) for report in reports]
-    return [base | records[0], *records[1:]]
+    records = [_record(report, last) for report in reports]
+    return [{"bn": f"{last.sensor.id}/", "bt": _seconds(last.time_ns)} | records[0], *records[1:]]
 
 
-def _record(sensor: Sensor, report: Report, last: Report, factor: Decimal) -> dict[str, Any]:
+def _record(report: Report, last: Report) -> dict[str, Any]:
+    """The unit is the record's own: a base unit would be that of the next sensor, which may have none."""
     value = report.value
-    record: dict[str, Any] = {"n": slug(sensor)}
+    unit, factor = _UNITS.get(report.unit or "", (None, _ONE))
+    record: dict[str, Any] = {"n": slug(report.sensor)} | ({"u": unit} if unit else {})
     if isinstance(value, bool):
         record["vb"] = value
     else:
@@ -73,12 +80,12 @@ def _senml_origin(sensor: Sensor) -> tuple[str, str]:
     return sensor.id, slug(sensor)
 
 
-def _senml_json(sensor: Sensor, reports: Sequence[Report]) -> bytes:
-    return compact(_pack(sensor, reports)).encode()
+def _senml_json(reports: Sequence[Report]) -> bytes:
+    return compact(_pack(reports)).encode()
 
 
-def _senml_cbor(sensor: Sensor, reports: Sequence[Report]) -> bytes:
-    return cbor2.dumps([_in_cbor(record) for record in _pack(sensor, reports)])
+def _senml_cbor(reports: Sequence[Report]) -> bytes:
+    return cbor2.dumps([_in_cbor(record) for record in _pack(reports)])
 
 
 JSON = Packed(lambda _: None, lambda sensor: sensor.id, _json, PACK, breaks=BREAKS)

@@ -56,13 +56,13 @@ class Sparkplug:
             birth = [self._birth(sensor, at_ns)]
             yield Said(f"spBv1.0/{_GROUP}/DBIRTH/{_NODE}/{sensor.id}", self._payload(at_ns, birth), 0)
 
-    def messages(self, sensor: Sensor, reports: Sequence[Report]) -> Iterator[Said]:
-        alias = self._aliases.get(sensor.id, len(self._aliases) + 1)  # of one that was not born: nobody knows it
+    def messages(self, reports: Sequence[Report]) -> Iterator[Said]:
         for report in reports:
+            device = report.sensor.id
+            alias = self._aliases.get(device, len(self._aliases) + 1)  # of one that was not born: nobody knows it
             kind, value = _value(report.value)
             metric = _data(alias, report.time_ns, kind, value)
-            topic = f"spBv1.0/{_GROUP}/DDATA/{_NODE}/{sensor.id}"
-            yield Said(topic, self._payload(report.time_ns, [metric]))
+            yield Said(f"spBv1.0/{_GROUP}/DDATA/{_NODE}/{device}", self._payload(report.time_ns, [metric]))
 
     def torn(self, payload: bytes, pick: int) -> bytes:
         return noise(payload, pick)

@@ -71,7 +71,7 @@ def test_what_is_said_has_the_shape_of_what_a_real_device_said(name: make.Format
         pytest.skip(f"{pattern} is not beside this checkout")
     sensor = next(one for one in CITY.sensors if one.id == sensor_id)
     reading = next(CITY.readings(sensor, NOW - HOUR, NOW))
-    (said,) = make.make(name).messages(sensor, [Report(parse(str(reading["time"])), reading, sensor.unit)])
+    (said,) = make.make(name).messages([Report(sensor, parse(str(reading["time"])), reading, sensor.unit)])
     found = cbor2.loads(said.payload) if name == "senml-cbor" else json.loads(said.payload)
     strange = {one for one in members(found) if one not in known and not any(word in one[0] for word in besides)}
     assert not strange

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,7 @@ def spoken_by(name: make.FormatName) -> list[Sensor]:
 
 def reports(sensor: Sensor, span: int = HOUR) -> list[Report]:
     readings = CITY.readings(sensor, NOW - span, NOW)
-    return [Report(parse(str(reading["time"])), reading, sensor.unit) for reading in readings]
+    return [Report(sensor, parse(str(reading["time"])), reading, sensor.unit) for reading in readings]
 
 
 def understood(decoder: Format, messages: Sequence[Said]) -> list[Reading | TagRead]:
@@ -64,12 +65,46 @@ def test_what_is_encoded_is_decoded_to_the_same(name: make.FormatName) -> None:
     assert not understood(decoder, list(encoder.greeting(sensors, NOW - HOUR)))
     for sensor in sensors:
         said = reports(sensor)
-        items = understood(decoder, list(encoder.messages(sensor, said)))
+        items = understood(decoder, list(encoder.messages(said)))
         assert len(items) == len(said) > 0
         for report, item in zip(said, items, strict=True):
             assert (item.device, getattr(item, "property", "epc")) == _origin(encoder.origin(sensor), sensor)
             assert item.time == (report.time_ns if encoder.timed else None)
             _assert_alike(item, report, sensor)
+
+
+TOGETHER: list[make.FormatName] = [
+    "senml",
+    "senml-cbor",
+    "epcis",
+    "ngsi",
+    "cloudevents",
+    "gbfs",
+    "gtfs-rt",
+    "impinj",
+    "zebra",
+]
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_what_several_sensors_say_travels_together_and_is_told_apart(name: make.FormatName) -> None:
+    encoder, decoder = make.make(name), formats.make(name, Custom())
+    sensors = spoken_by(name)
+    said = [report for sensor in sensors for report in reports(sensor, 3 * MINUTE)]
+    messages = list(encoder.messages(said))
+    assert len(messages) <= len(said) / 2
+    assert max(len(message.payload) for message in messages) < 10 << 10
+    found = [(item.device, getattr(item, "property", "epc"), item.time) for item in understood(decoder, messages)]
+    assert Counter(found) == Counter((*_origin(encoder.origin(one.sensor), one.sensor), one.time_ns) for one in said)
+
+
+@pytest.mark.parametrize("name", ["gbfs", "gtfs-rt"])
+def test_a_picture_of_the_moment_has_each_sensor_once(name: make.FormatName) -> None:
+    said = [report for sensor in spoken_by(name) for report in reports(sensor, 3 * MINUTE)]
+    decoder = formats.make(name, Custom())
+    for message in make.make(name).messages(said):
+        devices = [item.device for item in understood(decoder, [message])]
+        assert len(devices) == len(set(devices)) > 1
 
 
 def _origin(found: tuple[str, str] | None, sensor: Sensor) -> tuple[str, str]:
@@ -95,7 +130,7 @@ def test_formats_that_name_units_name_them(name: make.FormatName) -> None:
     sensor = next(one for one in CITY.sensors if one.id == "temperature-1")
     encoder, decoder = make.make(name), formats.make(name, Custom())
     understood(decoder, list(encoder.greeting([sensor], NOW)))
-    (item,) = understood(decoder, list(encoder.messages(sensor, reports(sensor, MINUTE))))
+    (item,) = understood(decoder, list(encoder.messages(reports(sensor, MINUTE))))
     assert isinstance(item, Reading)
     assert item.unit == "Cel"
 
