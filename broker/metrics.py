@@ -36,6 +36,12 @@ BEHIND = Gauge(
 )
 FRAMES = Counter("mitoyen_frames", "Frames of cameras, by what became of them", ["outcome"])
 FRAME_TIME = Histogram("mitoyen_frame_seconds", "Time to cover a frame", buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10))
+OUTBOX = Gauge(
+    "mitoyen_outbox_records",
+    "Records on owners' machines, as their gateways say: those that wait (pending), and those that never come, by reason",
+    ["organisation", "gateway", "fate"],
+    multiprocess_mode="mostrecent",
+)
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
 PREVIEWS = Counter("mitoyen_previews", "Previews that owners asked for, by outcome", ["outcome"])
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])

@@ -83,6 +83,12 @@ def outbox(payload: bytes) -> str:
     return "" if said is None else msgspec.json.encode(said).decode()
 
 
+def fates(outbox: str) -> dict[str, int]:
+    """Records by what became of them, of what was kept of a gateway's word."""
+    told: dict[str, int] = msgspec.structs.asdict(msgspec.json.decode(outbox, type=Outbox))
+    return told
+
+
 def word(payload: bytes) -> Word | None:
     """What a gateway says of itself, or None if it is neither of the two words."""
     text = payload.strip()

@@ -84,7 +84,7 @@ def gateway_killed(folder: Path, *, kills: int, away_s: float) -> dict[str, Any]
 
 
 def outbox_full(folder: Path) -> dict[str, Any]:
-    """The broker is away until more came than the outbox holds: what stays is the oldest or the newest, as it is set, and the owner is told."""
+    """The broker is away until more came than the outbox holds: what stays is the oldest or the newest, as it is set, and owner and operator are told."""
     with Mitoyen(folder) as broker:
         wires = {keep: wired(broker, keep) for keep in ("newest", "oldest")}
         broker.stop()
@@ -120,6 +120,8 @@ def _emptied(broker: Mitoyen, owner: Owner, reader: Reader, release: str, gatewa
     with gateway:
         broker.await_that(lambda: told() > 0, "the owner is not told")
         said = gateway.ended()
+    measured = f'mitoyen_outbox_records{{fate="dropped",gateway="g",organisation="{owner.id}"}}'
+    broker.await_metric(measured, lambda records: records == said["dropped"])
     return {"dropped": said["dropped"], "told_the_owner": told(), "kept": numbers(reader, release)}
 
 

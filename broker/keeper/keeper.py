@@ -162,6 +162,7 @@ class Keeper:
             return
         gateways, heard = self._known.snapshot.gateways, self._journal.presences()
         self._watch.tell(self._live, self._known.plan, gateways, heard, self._clock())
+        self._watch.measure(heard)
         self._news.report(self._report)
         if self._clock() - self._kept_seen > KEEP_SEEN:
             self._kept_seen = self._clock()

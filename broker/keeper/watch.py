@@ -14,6 +14,7 @@ from broker import presence, times, topics
 from broker.keeper import budget
 from broker.keeper.plan import Feed, Plan
 from broker.keeper.progress import Progress, Seen
+from broker.metrics import OUTBOX
 from broker.model import Gateway
 from broker.presence import Presence
 
@@ -52,6 +53,8 @@ class Watch:
         self._gone: frozenset[tuple[str, str]] = frozenset()
         """Gateways whose last will came."""
         self._told: dict[str, bytes] = dict.fromkeys(progress.told(), b"")
+        self._outboxes: dict[tuple[str, str], str] = {}
+        """Of each gateway that has one, as it is in the metrics."""
 
     def heard(self, stream: str, arrived: int) -> None:
         """Something came that this stream might show."""
@@ -143,6 +146,15 @@ class Watch:
             else:
                 whole = False
         return whole
+
+    def measure(self, heard: Iterable[Presence]) -> None:
+        """Put what gateways say of their outboxes into the metrics, so that the operator sees who loses what."""
+        for one in heard:
+            whose = (one.organisation, one.gateway)
+            if one.outbox and self._outboxes.get(whose) != one.outbox:
+                self._outboxes[whose] = one.outbox
+                for fate, records in presence.fates(one.outbox).items():
+                    OUTBOX.labels(*whose, fate).set(records)
 
     def _of(self, stream: str) -> Seen:
         self._changed.add(stream)
