@@ -39,7 +39,12 @@ def parse(text: str, zone: ZoneInfo) -> int:
 
 def since_1970(number: float | Decimal, unit: int = times.SECOND) -> int:
     """Nanoseconds of a count of `unit` (ns) since 1970. Raises Malformed."""
-    moment = nanoseconds(number, unit)
+    return since(0, number, unit)
+
+
+def since(begin: int, number: float | Decimal, unit: int = times.SECOND) -> int:
+    """Nanoseconds of a count of `unit` (ns) since `begin`. Raises Malformed."""
+    moment = begin + nanoseconds(number, unit)
     if not times.EARLIEST <= moment < times.LATEST:
         raise Malformed(f"time {number}: expected a time from 1678 to 2261")
     return moment

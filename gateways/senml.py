@@ -92,7 +92,7 @@ def resolve(pack: Sequence[_Record], arrived: int) -> list[Item]:
         device, name = split(base.bn + record.n)
         unit = units.senml(record.u or base.bu)
         try:
-            time = _time((base.bt or Decimal(0)) + record.t, arrived)
+            time = _time(base.bt, record.t, arrived)
         except Malformed as error:
             items.append(Refusal(index, str(error)))
             continue
@@ -145,14 +145,16 @@ def _sum(one: float | None, base: float | None) -> float:
         raise Malformed("value: a number beyond all floats can't be added to a fraction") from error
 
 
-def _time(seconds: Decimal, arrived: int) -> int | None:
+def _time(base: Decimal | None, own: Decimal, arrived: int) -> int | None:
+    try:
+        seconds = (base or 0) + own
+    except ArithmeticError as error:  # infinities that cancel out, or a sum beyond all decimals
+        raise Malformed("time: expected a number of seconds") from error
     if not seconds:
         return None
     if not seconds.is_finite():
         raise Malformed("time: expected a finite number of seconds")
-    if seconds < RELATIVE:
-        return arrived + moments.nanoseconds(seconds)
-    return moments.since_1970(seconds)
+    return moments.since(arrived if seconds < RELATIVE else 0, seconds)
 
 
 def _times_seconds(unit: units.Unit) -> units.Unit:

@@ -67,6 +67,22 @@ def test_senml_counts_small_times_from_now_and_large_ones_from_1970() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        '"bt": 9e999999, "t": 9e999999',
+        '"bt": 5, "t": "sNaN"',
+        '"bt": "Infinity", "t": "-Infinity"',
+        '"t": "NaN"',
+        '"t": -26e9',
+    ],
+)
+def test_senml_refuses_a_time_that_is_none(times: str) -> None:
+    (item,) = understood("senml", ("", f'[{{"n": "a", "v": 1, {times}}}]'.encode())).items
+    assert isinstance(item, Refusal)
+    assert "time" in item.reason
+
+
 def test_senml_sums_are_in_unit_seconds() -> None:
     assert readings("senml", ("", [{"bs": 100, "n": "h/p", "u": "W", "v": 5, "s": 20}])) == {
         "p": (5, "W", None),
