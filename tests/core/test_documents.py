@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -26,6 +28,12 @@ CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 def _code(document: Path) -> str:
     there, _, _ = document.read_text().partition("\nNot yet")
     return "\n".join(CODE.findall(there))
+
+
+@cache
+def described() -> dict[str, Any]:
+    """The broker's description of its calls, which takes a second."""
+    return application().openapi()
 
 
 def _ids(document: Path) -> str:
@@ -83,7 +91,7 @@ def test_every_setting_named_exists(document: Path) -> None:
 
 @documents
 def test_every_call_named_is_described_by_the_broker(document: Path) -> None:
-    known = [re.sub(r"\{\w+\}", "[^/]+", path) for path in application().openapi()["paths"]]
+    known = [re.sub(r"\{\w+\}", "[^/]+", path) for path in described()["paths"]]
     for named in re.findall(r"/api/v1/[\w/{}-]+", _code(document)):
         assert any(re.fullmatch(path, named) for path in known), named
 
@@ -96,7 +104,7 @@ def test_the_python_shown_is_python(document: Path) -> None:
 
 def test_the_reference_is_up_to_date() -> None:
     again = "run `make reference` and commit what it wrote"
-    calls = rendered.openapi(application().openapi())
+    calls = rendered.openapi(described())
     assert (ROOT / "docs" / "reference" / "calls.md").read_text() == calls, again
     topics = rendered.asyncapi(asyncapi(["mqtt://127.0.0.1:1883"], ""))
     assert (ROOT / "docs" / "reference" / "topics.md").read_text() == topics, again
