@@ -94,6 +94,22 @@ MESSAGES: Mapping[str, Sequence[tuple[str, bytes]]] = {
                 ],
             }),
         ),
+        (
+            "",
+            text([
+                {
+                    "id": 21500000001, "sampling_rate": None, "timestamp": "2026-11-22 19:58:30",
+                    "location": {"id": 7, "latitude": "45.76", "longitude": "4.84", "country": "FR", "exact_location": 0, "indoor": 0},
+                    "sensor": {"id": 140, "pin": "1", "sensor_type": {"id": 14, "name": "SDS011", "manufacturer": "Nova Fitness"}},
+                    "sensordatavalues": [{"id": 1, "value_type": "P1", "value": "18.30"}, {"id": 2, "value_type": "P2", "value": "7.05"}],
+                },
+                {
+                    "id": 21500000002, "sampling_rate": None, "timestamp": "2026-11-22 19:58:31", "location": {"id": 7},
+                    "sensor": {"id": 141, "pin": "7", "sensor_type": {"id": 17, "name": "BME280", "manufacturer": "Bosch"}},
+                    "sensordatavalues": [{"id": 3, "value_type": "temperature", "value": "11.48"}],
+                },
+            ]),
+        ),
     ],
     "opensensemap": [
         (SENSEBOX, text([{"sensor": "a" * 24, "value": "7.5", "createdAt": "2026-11-22T20:00:00.250Z"}])),

@@ -14,7 +14,7 @@ from broker.place import Place
 from broker.reading import Custom, Reading, TagRead, Understood
 from gateways import formats
 from gateways.sparkplug import REBIRTH, SCHEMA
-from tests.payloads import sparkplug, text
+from tests.payloads import MESSAGES, sparkplug, text
 
 if TYPE_CHECKING:
     from broker.model import FormatName
@@ -137,6 +137,32 @@ def test_particles_of_a_second_sensor_keep_its_name() -> None:
     assert {name: unit for name, (_, unit, _) in found.items()} == {
         "PM10": "ug/m3", "PMS_PM10": "ug/m3", "PM2.5": "ug/m3", "BMP280_pressure": "Pa",
     }  # fmt: skip
+
+
+def test_what_sensor_communitys_server_answers_is_of_its_sensors_at_its_times_which_are_utc() -> None:
+    found = understood("sensor-community", MESSAGES["sensor-community"][1])
+    assert [
+        (item.device, item.property, item.value, item.unit, times.text(item.time or 0))
+        for item in found.items
+        if isinstance(item, Reading)
+    ] == [
+        ("140", "PM10", 18.3, "ug/m3", "2026-11-22T19:58:30Z"),
+        ("140", "PM2.5", 7.05, "ug/m3", "2026-11-22T19:58:30Z"),
+        ("141", "temperature", 11.48, "Cel", "2026-11-22T19:58:31Z"),
+    ]
+    assert [(one.device, one.model, one.place) for one in found.about] == [
+        ("140", "SDS011", Place(4.84, 45.76)),
+        ("141", "BME280", None),
+    ]
+
+
+def test_of_what_sensor_communitys_server_answers_what_can_not_be_read_is_refused_alone() -> None:
+    _, answer = MESSAGES["sensor-community"][1]
+    first, second = json.loads(answer)
+    found = understood(
+        "sensor-community", ("", [{**first, "timestamp": "yesterday"}, {**first, "sensor": {}}, second])
+    ).items
+    assert [type(item) for item in found] == [Refusal, Refusal, Reading]
 
 
 def test_a_station_is_told_by_its_headers() -> None:
