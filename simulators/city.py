@@ -96,6 +96,7 @@ class City:
         self.seed = seed
         self._fields = landscape(seed)
         self._installed: dict[str, _Installed] = {}
+        self._spans: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self.sensors: tuple[Sensor, ...] = tuple(islice(self._build(), sensors))
 
     def truth(self, sensor: Sensor, time_ns: int) -> float:
@@ -127,12 +128,23 @@ class City:
     def _reads(self, installed: _Installed, start_ns: int, end_ns: int) -> Iterator[Payload]:
         span_ns = installed.instrument.interval_s * SECOND
         for span in range(start_ns // span_ns, -(-end_ns // span_ns)):
-            hours = span * span_ns / _HOUR_NS
-            count = chance.poisson(installed.instrument.truth(installed.place, hours), installed.root, span)
-            drawn = (chance.draw(installed.root, span, nth) for nth in range(count))
-            for at_ns, pick in sorted((span * span_ns + _within(pick, span_ns), pick) for pick in drawn):
+            for at_ns, pick in self._drawn(installed, span):
                 if start_ns <= at_ns < end_ns:
-                    yield self._read(installed, at_ns, pick, hours)
+                    yield self._read(installed, at_ns, pick, span * span_ns / _HOUR_NS)
+
+    def _drawn(self, installed: _Installed, span: int) -> list[tuple[int, int]]:
+        """When (ns) a span's reads come, in order, and what chance in each starts from. The last span is kept: it is asked for in parts."""
+        known, drawn = self._spans.get(installed.root, (None, []))
+        if known == span:
+            return drawn
+        span_ns = installed.instrument.interval_s * SECOND
+        count = chance.poisson(
+            installed.instrument.truth(installed.place, span * span_ns / _HOUR_NS), installed.root, span
+        )
+        picks = [chance.draw(installed.root, span, nth) for nth in range(count)]
+        drawn = sorted((span * span_ns + _within(pick, span_ns), pick) for pick in picks)
+        self._spans[installed.root] = span, drawn
+        return drawn
 
     def _read(self, installed: _Installed, at_ns: int, pick: int, hours: float) -> Payload:
         share = installed.instrument.asset_share or 0.0
