@@ -2,6 +2,7 @@
 #
 #   make demo DEMO_ARGS='--seconds 20'     arguments for `mitoyen demo`
 #   make test PYTEST_ARGS='-k ledger -x'   arguments for pytest
+#   make test PARALLEL=                    one file after the other, not two at a time
 #   make faults FAULTS_ARGS='--short killed'   cases, and how long each takes
 #   make soak SOAK_ARGS='--minutes 5'       a shorter one
 #   make vulnerabilities VULNERABILITIES_ARGS=--must-answer   fail if nobody could be asked
@@ -10,6 +11,7 @@
 PYTHON ?= python3
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+PARALLEL ?= -n 2 --dist loadfile
 BENCH_ARGS ?=
 AUDIT_ARGS ?=
 FAULTS_ARGS ?=
@@ -41,7 +43,7 @@ reference: setup ## write docs/reference anew from the calls and topics as the c
 	@scripts/reference
 
 test: check vulnerabilities ## run the checks and the tests, on real servers
-	.venv/bin/pytest -m 'not long' $(PYTEST_ARGS)
+	.venv/bin/pytest -m 'not long' $(PARALLEL) $(PYTEST_ARGS)
 
 test-all: check vulnerabilities ## run the tests that take minutes as well
 	.venv/bin/pytest $(PYTEST_ARGS)
