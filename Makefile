@@ -61,7 +61,7 @@ audit: setup-test ## attack every profile on a simulated city, and write the tab
 bench-sensorthings: setup-test ## measure /v1.1 with 10,000 datastreams and 10 million observations: 5 minutes
 	.venv/bin/python -m bench.sensorthings $(BENCH_ARGS)
 
-faults: setup-test ## break what can break while messages flow, and reconcile: 40 minutes; as root, for small disks
+faults: setup-test ## break what can break while messages flow, and reconcile: an hour; as root, for small disks
 	.venv/bin/python -m bench.faults $(FAULTS_ARGS)
 
 bench-portal: setup-test ## measure the portal with 20,000 datastreams on its map: first paint, and the answer to each interaction

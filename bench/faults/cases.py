@@ -79,6 +79,7 @@ CASES: Mapping[str, Case] = {
     "outbox_full": lambda at, _: links.outbox_full(at),
     "network": lambda at, s: links.network(at, lasting_s=s.cut_s, rate=s.rate),
     "malformed": lambda at, s: nonsense.malformed(at, count=s.malformed, rate=s.rate),
+    "frames_malformed": lambda at, s: nonsense.frames(at, count=s.malformed, rate=s.rate),
     "fuzzed": lambda at, s: fuzz.fuzzed(at, count=s.malformed),
     "restored": lambda at, s: backups.restored(at, answers=s.backed_up, rate=s.rate),
     "overloaded": lambda at, s: limits.overloaded(at, lasting_s=s.overloaded_s, rate=s.rate),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import socket
 import time
@@ -17,10 +18,12 @@ from bench.faults.load import STEP_S, account, numbered
 from bench.faults.reconcile import reconciled
 from bench.faults.world import World
 from broker.mqtt import codec, connection
+from tests.pictures import street
 from tests.servers import Mitoyen
 
 SEED = 11
 PROGRESS_S = 120.0
+BLUR = {"op": "blur", "faces": True, "plates": True}
 GROWS_MB = 150
 """How much any part may grow meanwhile."""
 PACKETS = 25
@@ -125,9 +128,50 @@ def malformed(folder: Path, *, count: int, rate: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _publish(login: Mapping[str, Any], topics: list[str], count: int) -> Counter[int]:
+def frames(folder: Path, *, count: int, rate: float) -> dict[str, Any]:
+    """Each of `count` broken pictures is covered, refused or overtaken by the next, and counted; nothing dies, nothing grows, all else goes on."""
+    with Mitoyen(folder) as broker, Memory(broker) as memory:
+        world = World.made(broker)
+        world.owner.datastream("camera", kind="camera")
+        world.reader.agree(world.owner.offer(["camera"], BLUR, id="camera")["id"])
+        parts = {name: broker.part(name) for name in PARTS}
+        with world.load(rate) as load:
+            load.await_answers(int(rate), PROGRESS_S)
+            before = dict(memory.most)
+            topic = world.owner.mqtt["topic"].replace("in/", "frame/", 1).replace("{datastream}", "camera")
+            reasons = asyncio.run(_publish(world.owner.mqtt, [topic], count, _pictures(SEED)))
+            counted = _awaited(lambda: _seen(broker) + _dropped(broker) >= count)
+            seen = {"seen": _seen(broker), "dropped_by_mosquitto": _dropped(broker)}
+            alive = load.await_answers(100, PROGRESS_S) and all(broker.part(name) == pid for name, pid in parts.items())
+            found = reconciled(world, load)
+    grown = {name: most - before[name] for name, most in memory.most.items()}
+    found["holds"] &= counted and alive and reasons == {ACCEPTED: count} and max(grown.values()) < GROWS_MB
+    return {"frames": count, **seen, "alive": alive, "grown_mb": grown, **found}
+
+
+def _pictures(seed: int) -> Iterator[bytes]:
+    """JPEGs, spoiled."""
+    chance, whole = random.Random(seed), io.BytesIO()  # noqa: S311 - the same each time
+    street(160, 120, at=(60, 70), high=12).save(whole, "JPEG")
+    while True:
+        yield spoiled(chance, whole.getvalue())
+
+
+def _seen(broker: Mitoyen) -> float:
+    """Frames of which it is counted what became of them."""
+    return broker.metric("mitoyen_frames_total")
+
+
+def _dropped(broker: Mitoyen) -> float:
+    """Frames go to the cameras at QoS 0: what they don't fetch in time is dropped before it gets there."""
+    return broker.metric("mitoyen_mosquitto_dropped_messages")
+
+
+async def _publish(
+    login: Mapping[str, Any], topics: list[str], count: int, made: Iterator[bytes] | None = None
+) -> Counter[int]:
     """Publish broken payloads on these topics; how many were answered with each reason."""
-    chance, made = random.Random(SEED), payloads(SEED)  # noqa: S311 - as above
+    chance, made = random.Random(SEED), made or payloads(SEED)  # noqa: S311 - as above
     headings = [codec.heading(topic) for topic in topics]
     reasons: Counter[int] = Counter()
     async with connection.connect(account(login, "nonsense"), lambda _: None) as out:
