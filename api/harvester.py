@@ -14,7 +14,7 @@ import structlog
 
 from api import harvest
 from api.harvest import Dataset
-from api.outward import NotPublic, answered, client, resolve
+from api.outward import NotPublic, answered, body, client, resolve
 from api.services import Services
 from broker import times
 from broker.errors import Malformed
@@ -110,17 +110,4 @@ async def _page(http: httpx.AsyncClient, address: str, query: str | None, *, loo
     ):
         if answer.status_code != OK:
             raise Malformed(f"it answers {answer.status_code}")
-        return await _bounded(answer)
-
-
-async def _bounded(answer: httpx.Response) -> bytes:
-    if "content-encoding" in answer.headers:
-        raise Malformed(
-            "it is packed, which nobody asked for"
-        )  # packed a few times over, a small page fills all memory
-    body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise Malformed(f"a page has at most {MOST_BYTES} bytes")
-    return bytes(body)
+        return await body(answer, MOST_BYTES)

@@ -13,10 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from api import errors, harvester, poster, things
+from api import errors, harvester, oidc, poster, things
 from api.description import described
 from api.hub import Hub
 from api.limits import LimitAddresses, LimitBodies, Limits
+from api.provider import SignIns
 from api.ranges import Files
 from api.routes import (
     agreements,
@@ -46,6 +47,7 @@ from api.routes import (
     requests,
     sensorthings,
     sessions,
+    signins,
     signups,
     transparency,
     use,
@@ -68,6 +70,7 @@ ROOMS = (
     organisations,
     signups,
     sessions,
+    signins,
     keys,
     logins,
     gateways,
@@ -168,12 +171,23 @@ def app(settings: Settings) -> FastAPI:
     made.state.transparency = None, 0, 0
     made.state.atlas = None, b""
     made.state.sessions = Sessions()
-    made.state.ground = settings.ground
+    made.state.sign_ins = _sign_ins(settings)
+    made.state.portal = portal.Shown(
+        settings.ground, settings.tiles, settings.tile_server, settings.tiles_attribution, settings.oidc_provider
+    )
     made.state.sensorthings = views
     made.state.elsewhere = others
     if settings.sensorthings_write:
         made.include_router(sensorthings.writing)
     return made
+
+
+def _sign_ins(settings: Settings) -> SignIns | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    redirect = f"{settings.web_address}/session/provider/answer"
+    who = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    return SignIns(oidc.Client(*who, redirect, settings.oidc_organisation_claim, settings.oidc_scopes))
 
 
 def _services(settings: Settings, home: Home) -> Services:

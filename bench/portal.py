@@ -4,8 +4,10 @@
 
 A broker of its own gets so many datastreams, a tenth of them closed. Then somebody who was never here before opens the map, several times;
 and one who stays uses it: types, filters, pages, zooms, opens a cluster. First paint is Chromium's own `first-contentful-paint`; an
-interaction's time is its Event Timing (from the press of a key or a button to the next frame that shows what came of it). Prints one JSON
-object; times are in ms. Exit code 0 only if the goal holds: first paint below 2 s, every interaction within 200 ms.
+interaction's time is its Event Timing (from the press of a key or a button to the next frame that shows what came of it), and of that what
+the page itself took until what it shows was changed (`page_ms`). The map follows by itself: `map_ms` is from the press until it stands still and
+shows all of it, animation and all. Prints one JSON object; times are in ms, the slowest of each. Exit code 0 only if the goal holds: first paint
+below 2 s, every interaction within 200 ms.
 """
 
 from __future__ import annotations
@@ -40,12 +42,19 @@ THEMES = {
     "traffic": "vehicle flow",
     "parking": "free places",
 }
+TOLD = {"interactions": "frame", "page": "page", "map": "map"}
 TERMS: dict[str, Any] = {"licence": "CC-BY-4.0", "attribution": "bench", "purposes": ["any"]}
 OBSERVE = """
 window.answers = [];
+window.pressed = window.drawn = 0;
 new PerformanceObserver((list) => {
-  for (const one of list.getEntries()) if (one.interactionId) window.answers.push([one.name, one.duration]);
+  for (const one of list.getEntries())
+    if (one.interactionId) window.answers.push({ frame: one.duration, page: one.processingEnd - one.startTime });
 }).observe({ type: "event", durationThreshold: 16, buffered: true });
+for (const press of ["keydown", "pointerdown"]) addEventListener(press, () => window.pressed = performance.now(), true);
+new MutationObserver((changes) => {
+  if (changes.some((one) => one.target.hasAttribute("data-drawn"))) window.drawn = performance.now();
+}).observe(document, { attributeFilter: ["data-drawn"], subtree: true });
 """
 
 
@@ -59,12 +68,12 @@ def main() -> int:
         visits = [visit(browser, broker, arguments.datastreams) for _ in range(arguments.visits)]
         answers = use(browser, broker)
     paint = [one["first_paint_ms"] for one in visits]
-    slowest = max(answers.values())
+    slowest = max(one["frame"] for one in answers.values())
     told = {
         "datastreams": arguments.datastreams,
         **{name: round(statistics.median(one[name] for one in visits)) for name in visits[0]},
         "first_paint_slowest_ms": round(max(paint)),
-        "interactions_ms": answers,
+        **{f"{what}_ms": {name: round(one[key]) for name, one in answers.items()} for what, key in TOLD.items()},
         "holds": max(paint) < PAINT_MS and slowest <= ANSWER_MS,
     }
     print(json.dumps(told, indent=2))
@@ -118,11 +127,12 @@ def visit(browser: Browser, broker: Mitoyen, count: int) -> dict[str, float]:
     return {"first_paint_ms": paint, "listed_ms": listed, "map_drawn_ms": drawn}
 
 
-def use(browser: Browser, broker: Mitoyen) -> dict[str, float]:
+def use(browser: Browser, broker: Mitoyen) -> dict[str, dict[str, float]]:
     """The slowest answer to each kind of interaction."""
     page = _page(browser, broker)
     page.goto("/")
     page.locator(".map[data-drawn]").wait_for()
+    page.wait_for_timeout(SETTLE_MS)
     steps = {
         "type": lambda: page.get_by_role("searchbox").press_sequentially("noise-12", delay=120),
         "clear": page.get_by_role("button", name="show all").click,
@@ -139,14 +149,17 @@ def use(browser: Browser, broker: Mitoyen) -> dict[str, float]:
     return {name: _timed(page, step) for name, step in steps.items()}
 
 
-def _timed(page: Page, step: Any) -> float:  # noqa: ANN401 - what a step returns is its own affair
-    page.evaluate("window.answers.length = 0")
+def _timed(page: Page, step: Any) -> dict[str, float]:  # noqa: ANN401 - what a step returns is its own affair
+    page.evaluate("window.answers.length = window.drawn = 0")
     step()
     page.wait_for_timeout(
         SETTLE_MS
     )  # an entry comes with the frame after, and the next step is not to wait for what this one began
     answers = page.evaluate("window.answers")
-    return max((float(duration) for _, duration in answers), default=0.0)  # below 16 ms there is none
+    told = {
+        name: max((one[name] for one in answers), default=0.0) for name in ("frame", "page")
+    }  # below 16 ms there is none
+    return {**told, "map": max(0.0, page.evaluate("window.drawn - window.pressed"))}
 
 
 def _page(browser: Browser, broker: Mitoyen) -> Page:

@@ -74,6 +74,24 @@ def _web(value: str) -> str:
     return value.rstrip("/")
 
 
+def _tiles(value: str) -> str:
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in ("http", "https")
+        or not _HOST.fullmatch(parts.netloc)
+        or not all(one in value for one in ("{z}", "{x}", "{y}"))
+    ):
+        raise ValueError("expected an address with {z}, {x} and {y}, such as https://tiles.example/{z}/{x}/{y}.png")
+    return value
+
+
+def _issuer(value: str) -> str:
+    """As the provider spells itself: to the last slash."""
+    if not _web(value).startswith("https://") and urlsplit(value).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("expected https")
+    return value
+
+
 def _mounted(value: str) -> str:
     for one in value.split():
         address, _, below = one.partition("=")
@@ -83,6 +101,7 @@ def _mounted(value: str) -> str:
     return value
 
 
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _GATEWAY = re.compile(r"[a-z0-9_-]{1,63}/[a-z0-9_-]{1,63}")
 
 
@@ -240,6 +259,13 @@ class Settings(PictureSettings):
     window is to be released."""
     ground: Path | None = None
     """GeoJSON that the portal's map draws under the sensors (`docs/portal.md` says what it is made of); left out: the simulated city's."""
+    tiles: Path | None = None
+    """A PMTiles file that the portal's map draws in place of that: vector tiles with OpenMapTiles' or Protomaps' layers, or pictures."""
+    tile_server: Annotated[str, AfterValidator(_tiles)] | None = None
+    """Or where browsers get tiles as pictures from, such as https://tiles.example/{z}/{x}/{y}.png: the only other server that they ask, and
+    it learns who looks at what. Left out: none."""
+    tiles_attribution: str = ""
+    """Whom the map names for either; most licences ask for it."""
     silent_after: Duration = "PT10M"
     """How long a gateway or a datastream may say nothing before it counts as silent: most sensors speak every few minutes."""
     hangs_after: Duration = "PT1M"
@@ -303,6 +329,16 @@ class Settings(PictureSettings):
     """Processes that look at cameras' frames, one picture each at a time; left out: one a core. They step aside for everything else."""
     frame_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
     """A frame that takes longer is not released: a large one takes some 5 s on a busy machine."""
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    """An OpenID Connect provider with which people sign in to the portal, besides keys; left out: keys alone. It may be on a private network."""
+    oidc_client_id: str | None = None
+    """What it knows this broker as; it sends people back to `/session/provider/answer` below `http_url`."""
+    oidc_client_secret: str | None = None
+    """Left out for a public client: PKCE secures both."""
+    oidc_organisation_claim: str = "mitoyen_organisation"
+    """The claim of its identity tokens that names the organisation whose key somebody's session is to count as: its id, or a list with one such."""
+    oidc_scopes: str = "openid"
+    """What it is asked for: some providers put the claim under a scope of its own."""
     catalogues: tuple[Annotated[str, AfterValidator(_web)], ...] = ()
     """Catalogues of other brokers whose datasets are shown here, as a JSON list of their addresses in Turtle: ["https://broker.example/catalog.ttl"]."""
     catalogues_every: Duration = "PT1H"
@@ -322,6 +358,18 @@ class Settings(PictureSettings):
         return self
 
     @model_validator(mode="after")
+    def _one_kind_of_tiles(self) -> Self:
+        if self.tiles is not None and self.tile_server is not None:
+            raise ValueError("expected MITOYEN_TILES or MITOYEN_TILE_SERVER, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _client_of_an_issuer(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("expected MITOYEN_OIDC_ISSUER and MITOYEN_OIDC_CLIENT_ID together")
+        return self
+
+    @model_validator(mode="after")
     def _catalogues_over_tls(self) -> Self:
         if not self.catalogues_loopback and not all(one.startswith("https://") for one in self.catalogues):
             raise ValueError("catalogues: expected https")
@@ -332,6 +380,11 @@ class Settings(PictureSettings):
         if (self.signup == "criteria") != bool(self.signup_criteria):
             raise ValueError("expected MITOYEN_SIGNUP_CRITERIA with MITOYEN_SIGNUP=criteria, and only then")
         return self
+
+    @property
+    def oidc_provider(self) -> str | None:
+        """What people know it as."""
+        return urlsplit(self.oidc_issuer).hostname if self.oidc_issuer is not None else None
 
     @classmethod
     def read(cls, **given: object) -> Settings:

@@ -171,6 +171,10 @@ ROWS = {
     "get /session": Row(EVERYONE),  # who shows no session's cookie is told that nobody is signed in
     "post /session": Row(EVERYONE, also=(422,)),  # a key, of which the example has none
     "delete /session": Row(EVERYONE),
+    "get /session/provider": Row(EVERYONE, also=(404,)),  # where the operator named none
+    "get /session/provider/answer": Row(EVERYONE, also=(404,)),
+    "get /portal.json": Row(EVERYONE),
+    "get /tiles.pmtiles": Row(EVERYONE, also=(404,)),
     "get /openapi.json": Row(EVERYONE),
     "get /ground.geojson": Row(EVERYONE),
 }

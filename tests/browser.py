@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import expect, sync_playwright
 
@@ -41,26 +41,33 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, broker: Mitoyen, **context: Any) -> Iterator[Page]:
-    """A page of somebody who was never here before. At the end: no error in its console, no request that left the origin."""
-    own = browser.new_context(
+def visitor(browser: Browser, broker: Mitoyen, *, also: str = "", **context: Any) -> Iterator[Page]:
+    """A page of somebody who was never here before. At the end: no error in its console, no request that left the origin, but to `also`."""
+    visit = browser.new_context(
         base_url=broker.url, **{"locale": "en-GB", "viewport": {"width": 1280, "height": 860}, **context}
     )
-    page = own.new_page()
+    page = visit.new_page()
     page.set_default_timeout(ANSWER_MS)
     wrong: list[str] = []
     page.on(
         "console", lambda said: wrong.append(said.text) if said.type == "error" and not _refused(said.text) else None
     )
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "request", lambda request: wrong.append(f"left the origin: {request.url}") if _leaves(request, broker) else None
-    )
+    own = {broker.url, also}
+    page.on("request", lambda request: wrong.append(f"left for {request.url}") if _leaves(request, own) else None)
     try:
         yield page
         assert not wrong, wrong
     finally:
-        own.close()
+        visit.close()
+
+
+def sign_in(page: Page, key: str, to: str) -> None:
+    """As whoever has this key; up to the page at `to`."""
+    page.goto(f"/sign-in?to={quote(to)}")
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(lambda url: urlsplit(url).path == urlsplit(to).path)
 
 
 def _refused(said: str) -> bool:
@@ -68,9 +75,9 @@ def _refused(said: str) -> bool:
     return said.startswith("Failed to load resource: the server responded with a status of 4")
 
 
-def _leaves(request: Request, broker: Mitoyen) -> bool:
+def _leaves(request: Request, origins: set[str]) -> bool:
     address = urlsplit(request.url)
-    return address.scheme not in ("data", "blob") and f"{address.scheme}://{address.netloc}" != broker.url
+    return address.scheme not in ("data", "blob") and f"{address.scheme}://{address.netloc}" not in origins
 
 
 def violations(page: Page) -> list[str]:

@@ -14,6 +14,7 @@ from api.limits import address_of
 from api.services import Services, With
 from api.sessions import COOKIE, Session, Sessions, give, proves
 from broker.model import Caller
+from broker.registry.keyring import SESSION
 
 router = APIRouter(prefix="/session", include_in_schema=False)
 
@@ -62,12 +63,16 @@ def sign_in(request: Request, response: Response, body: SignIn, with_: With) -> 
 
 
 @router.delete("", status_code=204)
-def sign_out(request: Request, response: Response) -> None:
-    """End it."""
+def sign_out(request: Request, response: Response, with_: With) -> None:
+    """End it, and a key that was made for it alone."""
     session = sessions(request).of(request)
     if session is not None and not proves(request, session):
         raise forbidden("Sign out from the portal itself.", "csrf")
     sessions(request).end(request)
+    caller = with_.caller_of(session.key_hash) if session else None
+    if caller is not None and caller.key is not None and caller.key.id.startswith(SESSION):
+        with_.registry.keyring.end(caller, caller.key.id, caller, with_.clock())
+        with_.noticed()
     response.delete_cookie(COOKIE, path="/")
 
 

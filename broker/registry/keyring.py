@@ -17,6 +17,11 @@ from broker.registry.record import record
 MOST = 20
 """Keys, and logins, that one subject may have at once: a key for each machine of a team; more wants more applications."""
 
+SESSION = "session"
+"""What the ids of keys begin with that nobody was shown: of those who signed in with a provider's word."""
+MOST_SESSIONS = 100
+"""That one subject has at once: each lives for a working day."""
+
 
 class Keyring:
     """`subject` is whose key it is, `by` who acts; `now` is ns since 1970. What the operator does for others is on the record."""
@@ -41,10 +46,20 @@ class Keyring:
     def add(self, subject: Caller, key: Key, secret: str, by: Caller) -> None:
         """Raises Conflict if there are too many."""
         with self._database.changing() as c:
-            count = c.execute(select(func.count()).select_from(t.keys).where(*_of(subject))).scalar_one()
+            shown = t.keys.c.id.not_like(f"{SESSION}-%")
+            count = c.execute(select(func.count()).select_from(t.keys).where(*_of(subject), shown)).scalar_one()
             _not_too_many(count, "keys")
             add_key(c, subject, key, secret)
             _record(c, "key_added", subject, by, key.created)
+
+    def begin_session(self, subject: Caller, key: Key, secret: str) -> None:
+        """A key that nobody is shown, whose id begins with SESSION. It ends those that expired and, of too many, the first."""
+        mine = *_of(subject), t.keys.c.id.like(f"{SESSION}-%")
+        with self._database.changing() as c:
+            c.execute(t.keys.delete().where(*mine, t.keys.c.expires <= key.created))
+            newest = select(t.keys.c.id).where(*mine).order_by(t.keys.c.created.desc()).limit(MOST_SESSIONS - 1)
+            c.execute(t.keys.delete().where(*mine, t.keys.c.id.not_in(newest)))
+            add_key(c, subject, key, secret)
 
     def end(self, subject: Caller, key: str, by: Caller, now: int) -> None:
         """From now on it opens nothing. Raises NotFound."""

@@ -6,13 +6,14 @@ import gzip
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import httpx
 import pytest
 
-from api.routes.portal import BUILT, PAGES
+from api.routes.portal import BUILT, PAGES, Shown
 from api.serve import application
+from broker.model import FormatName
 
 if TYPE_CHECKING:
     from tests.servers import Mitoyen
@@ -75,6 +76,11 @@ def test_the_portal_knows_the_addresses_that_are_served() -> None:
     assert set(known) == {page.partition("/")[0] for page in PAGES}
 
 
+def test_the_portal_knows_every_format_that_a_gateway_may_speak() -> None:
+    listed = (PORTAL / "src" / "pages" / "gateway.tsx").read_text().partition("const FORMATS")[2].partition("};")[0]
+    assert set(re.findall(r'"?([a-z0-9-]+)"?: "', listed)) == set(get_args(FormatName))
+
+
 def test_the_lock_names_no_registry() -> None:
     assert "resolved" not in (PORTAL / "package-lock.json").read_text()
 
@@ -83,7 +89,7 @@ async def test_the_map_draws_the_operators_own_ground_where_there_is_one(mitoyen
     own = tmp_path / "village.geojson"
     own.write_text("{}")
     served = application()
-    served.state.ground = own
+    served.state.portal = Shown(ground=own)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://portal") as client:
         assert (await client.get("/ground.geojson")).text == "{}"
     simulated = json.loads(mitoyen.text(None, "/ground.geojson"))

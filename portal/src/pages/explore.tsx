@@ -39,20 +39,18 @@ export function Explore(): JSX.Element {
 
 function Found({ city }: { city: City }): JSX.Element {
   const query = useAddress().searchParams;
-  const wanted = useMemo(() => Object.fromEntries(Object.keys(NOTHING_WANTED).map((name) => [name, query.get(name) ?? ""])) as Wanted, [query.toString()]);
+  const asked = JSON.stringify(Object.fromEntries(Object.keys(NOTHING_WANTED).map((name) => [name, query.get(name) ?? ""])));
+  const wanted = useMemo(() => JSON.parse(asked) as Wanted, [asked]); // the same while only the map moves
   const found = useMemo(() => matching(city.streams, wanted), [city, wanted]);
   const drawn = useDeferredValue(found, DRAW_AFTER_MS);
-  const spots = useMemo<Spot[]>(
-    () => drawn.filter((one) => one.place).map((one) => ({ place: one.place!, colour: themeColour(one.theme), title: one.datastream, hollow: accessOf(one) === "closed" })),
-    [drawn],
-  );
   const placed = useMemo(() => drawn.filter((one) => one.place), [drawn]);
+  const spots = useMemo<Spot[]>(() => placed.map((one) => ({ place: one.place!, colour: themeColour(one.theme), hollow: accessOf(one) === "closed" })), [placed]);
   return (
     <>
       <section class="panel" aria-label={t("Directory")}>
         <Filters city={city} wanted={wanted} />
         <p class="count" role="status">{tn(found.length, "{n} sensor", "{n} sensors")}{found.length < city.streams.length && <> {t("of {n}", { n: city.streams.length })} · <button type="button" class="link" onClick={() => setQuery({ ...NOTHING_WANTED })}>{t("show all")}</button></>}</p>
-        <List found={found} city={city} key={JSON.stringify(wanted)} />
+        <List found={found} city={city} />
       </section>
       <CityMap spots={spots} fit view={viewOf(query.get("at"))} label={t("Map of the sensors. The list has the same.")} onView={keepView} onChoose={(i) => navigate(pathOf(placed[i]!))} />
       <Legend city={city} />
@@ -124,7 +122,8 @@ function Choice({ name, label, value, options, named = (one) => one }: { name: s
 }
 
 function List({ found, city }: { found: readonly Stream[]; city: City }): JSX.Element {
-  const [shown, setShown] = useState(A_PAGE);
+  const [pages, setPages] = useState({ of: found, shown: A_PAGE });
+  const shown = pages.of === found ? pages.shown : A_PAGE; // what is asked for anew begins at its first page
   const rows = found.slice(0, shown);
   const now = useNow();
   const last = useLast(rows);
@@ -139,7 +138,7 @@ function List({ found, city }: { found: readonly Stream[]; city: City }): JSX.El
       <ul class="streams">
         {rows.map((one) => <Row key={`${one.organisation}/${one.datastream}`} one={one} owner={city.names.get(one.organisation) ?? one.organisation} last={one.release ? last.get(one.release) : undefined} now={now} />)}
       </ul>
-      {found.length > shown && <button type="button" class="button more-rows" onClick={() => setShown(shown + A_PAGE)}>{t("Show more")}</button>}
+      {found.length > shown && <button type="button" class="button more-rows" onClick={() => setPages({ of: found, shown: shown + A_PAGE })}>{t("Show more")}</button>}
     </>
   );
 }

@@ -6,6 +6,7 @@ import { Secret } from "../secret";
 import { Act, Shown, Trouble, useLoading } from "../loading";
 import { Link, navigate, useAddress } from "../router";
 import { signIn, useSession, type Session } from "../session";
+import { setting } from "../setting";
 import { t } from "../words";
 
 export const home = (session: Session): string => ({ operator: "/operator", application: "/developer", organisation: "/owner" })[session.role];
@@ -20,7 +21,8 @@ export function SignInPage(): JSX.Element {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const session = useSession();
-  const to = useAddress().searchParams.get("to");
+  const query = useAddress().searchParams;
+  const to = query.get("to");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -36,14 +38,40 @@ export function SignInPage(): JSX.Element {
     <div class="column narrow">
       <h1>{t("Sign in")}</h1>
       <p class="lead">{t("With the key of your organisation, of one of its applications, or the operator’s.")}</p>
+      {query.has("refused") && <Trouble problem={new Problem(0, t("You are not signed in"), refusal(query.get("refused")!), "")} />}
       {session && <p class="done">{t("You are signed in as {name}.", { name: session.name || t("the operator") })} <Link href={home(session)}>{t("Go on")}</Link></p>}
       <form class="form" onSubmit={(event) => void submit(event)}>
         <label><span>{t("Key")}</span><input type="password" name="key" autocomplete="current-password" value={key} required onInput={(event) => setKey(event.currentTarget.value)} spellcheck={false} /><span class="hint">{t("It begins with mitoyen_ and was shown once, when it was made. This browser does not keep it: it gets a cookie for twelve hours.")}</span></label>
         {problem && <Trouble problem={problem} />}
         <div class="actions"><button class="button" disabled={busy || !key.trim()}>{t("Sign in")}</button><Link class="button second" href="/join">{t("I have no key: join")}</Link></div>
       </form>
+      <Provider to={to} />
     </div>
   );
+}
+
+/** The way over the operator's provider, where there is one: an address of the broker's, which sends one there. */
+function Provider({ to }: { to: string | null }): JSX.Element | null {
+  const [set] = useLoading(setting, []);
+  if (set.state !== "here" || set.value.sign_in === null) return null;
+  return (
+    <section aria-labelledby="provider">
+      <h2 id="provider">{t("Without a key")}</h2>
+      <p>{t("Your organisation’s own login counts here, too.")}</p>
+      <div class="actions"><a class="button second" href={`/session/provider?to=${encodeURIComponent(to ?? "/owner")}`}>{t("Sign in at {provider}", { provider: set.value.sign_in })}</a></div>
+    </section>
+  );
+}
+
+/** Why the provider's word did not count. */
+function refusal(reason: string): string {
+  return {
+    unreachable: t("The provider does not answer, or not as it should. Try again in a moment; if it stays so, tell the operator."),
+    stale: t("This sign-in was not begun in this browser, or more than ten minutes ago. Begin anew."),
+    denied: t("The provider did not let you in."),
+    no_organisation: t("The provider names no organisation for you that is registered here. Ask whoever runs your logins, or sign in with a key."),
+    organisation_suspended: t("Your organisation is suspended: ask the operator."),
+  }[reason] ?? t("The provider’s answer does not hold. Begin anew; if it stays so, tell the operator.");
 }
 
 type Rules = { mode: "automatic" | "criteria" | "closed"; criteria: string[] };
