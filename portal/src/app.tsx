@@ -1,6 +1,6 @@
 /** The frame of every page, and which page an address has. */
 import type { ComponentType, JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { appearance, choose, isDark, onAppearance, type Appearance } from "./appearance";
 import { Explore } from "./pages/explore";
 import { Link, navigate, useAddress } from "./router";
@@ -64,6 +64,8 @@ function NotFound(): JSX.Element {
 
 function Header({ at, speak }: { at: string; speak: (language: string) => void }): JSX.Element {
   const session = useSession();
+  const pages = useRef<HTMLElement>(null);
+  useEffect(() => pages.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [at, session?.role]); // on a narrow screen not all are in view
   const items: [string, string][] = [
     ["", t("Map")],
     ["cameras", t("Cameras")],
@@ -78,7 +80,7 @@ function Header({ at, speak }: { at: string; speak: (language: string) => void }
   return (
     <header class="top">
       <Link href="/" class="brand" aria-label={t("Mitoyen, to the map")}><Mark /><span>Mitoyen</span></Link>
-      <nav aria-label={t("Pages")}>
+      <nav ref={pages} aria-label={t("Pages")}>
         <ul>
           {items.map(([path, name]) => (
             <li key={path}><Link href={`/${path}`} aria-current={at === path ? "page" : undefined}>{name}</Link></li>

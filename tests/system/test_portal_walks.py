@@ -140,7 +140,7 @@ def _listen(page: Page, device: Device) -> None:
 def _revoke(page: Page, offer: str) -> None:
     page.goto(f"/owner/offers/{offer}")
     expect(page.get_by_text("For “public-information”")).to_be_visible()
-    page.get_by_label("Why you end it; public").fill("The benches were painted")
+    page.get_by_label("Why you stop it; public").fill("The benches were painted")
     page.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("Reason: The benches were painted")).to_be_visible()
 

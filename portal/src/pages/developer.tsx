@@ -12,6 +12,7 @@ import { useSession } from "../session";
 import { events } from "../stream";
 import { t, tn } from "../words";
 import type { Problem } from "../api";
+import { disputable } from "./disputes";
 
 export type Application = { id: string; name: string; organisation: string };
 export type Agreement = { id: string; offer: string; application: string; purpose: string; state: string; reason: string | null; version: number; releases: { id: string; topic: string; observations: string | null; latest: string }[] };
@@ -231,6 +232,7 @@ function Agreed({ one, again }: { one: Agreement; again: () => Promise<void> }):
             {found.quota ? t("Left of the quota until {time}: {left}.", { time: moment(found.quota.ends), left: found.quota.records !== null ? tn(found.quota.records, "{n} record", "{n} records") : size(found.quota.bytes ?? 0) }) : active && t("There is no quota.")}</p>
         )}
       </Shown>
+      {disputable(one.state) && <p><Link href={`/requests?agreement=${one.id}&over=${disputable(one.state)}`}>{t("Open a dispute")}</Link></p>}
       {active && (
         <>
           <details><summary>{t("Topics and addresses")}</summary><ul class="plain">{one.releases.slice(0, 20).map((release) => <li key={release.id}><code>{release.topic}</code><br /><code>{location.origin}{release.observations ?? release.latest}</code></li>)}</ul></details>

@@ -12,8 +12,11 @@ import { useSession } from "../session";
 import { t, tn } from "../words";
 import { gatewayOf, type Datastream, type Gateway } from "./owner";
 
+/** Everything that a gateway may speak (broker/model.py), and what it is called. */
 const FORMATS: Readonly<Record<string, string>> = {
-  json: "JSON, SenML", senml: "SenML (CBOR)", ttn: "The Things Stack", chirpstack: "ChirpStack", tasmota: "Tasmota", zigbee2mqtt: "Zigbee2MQTT", shelly: "Shelly", "home-assistant": "Home Assistant",
+  json: "JSON, SenML", senml: "SenML (JSON)", "senml-cbor": "SenML (CBOR)", ttn: "The Things Stack", chirpstack: "ChirpStack", "sensor-community": "Sensor.Community", opensensemap: "openSenseMap",
+  tasmota: "Tasmota", zigbee2mqtt: "Zigbee2MQTT", shelly: "Shelly", "home-assistant": "Home Assistant", sparkplug: "Sparkplug B", impinj: "Impinj IoT", zebra: "Zebra IoT Connector", epcis: "EPCIS 2.0",
+  ngsi: "NGSI-LD, NGSI v2", cloudevents: "CloudEvents", gbfs: "GBFS", "gtfs-rt": "GTFS-Realtime", gateway: "mitoyen gateway",
 };
 const LOOK_MS = 1_000; // how often it is asked whether something came
 
@@ -42,13 +45,12 @@ function Name({ made }: { made: (made: { id: string; mqtt: Login }) => void }): 
     <form class="form" onSubmit={(event) => event.preventDefault()}>
       <div class="row">
         <label><span>{t("Name")}</span><input value={id} pattern="[a-z0-9_\-]{1,63}" placeholder="roof-1" onInput={(event) => setId(event.currentTarget.value)} /><span class="hint">{t("Small letters, digits, - and _.")}</span></label>
-        <label><span>{t("What it speaks")}</span><select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>{Object.entries(FORMATS).filter(([name]) => name === "json" || known.has(name)).map(([name, text]) => <option key={name} value={name}>{text}</option>)}</select></label>
+        <label><span>{t("What it speaks")}</span><select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>{Object.entries(FORMATS).map(([name, text]) => <option key={name} value={name}>{text}</option>)}</select></label>
       </div>
       <div class="actions"><Act does={async () => made(await call("POST", "/api/v1/gateways", { id, format }))} disabled={!/^[a-z0-9_-]{1,63}$/.test(id)}>{t("Register")}</Act></div>
     </form>
   );
 }
-const known = new Set(Object.keys(FORMATS));
 
 export function NewSensor({ gateway, made }: { gateway: string; made: (id: string) => void }): JSX.Element {
   const [id, setId] = useState("");

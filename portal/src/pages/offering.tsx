@@ -1,7 +1,7 @@
 /** Publishing an offer, seen through an application's eyes first; and one offer: who uses it, and ending that. */
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { call, get, getAll, type Observation, type Offer, type Operator, type Profile } from "../api";
+import { call, get, getAll, type Observation, type Offer, type Profile } from "../api";
 import { Chart, type Series } from "../chart";
 import { capital, kindName, numeric, size, unitName } from "../format";
 import { Act, Empty, Shown, useLoading } from "../loading";
@@ -12,29 +12,10 @@ import type { Session } from "../session";
 import { themeColour } from "../themes";
 import { t, tn } from "../words";
 import { Attacks } from "./attacks";
+import { AS_MEASURED, DetailFields, operatorsOf } from "./detail";
 import { State, type Agreement, type Application } from "./developer";
 import type { Datastream } from "./owner";
-
-type Detail = { time: string; place: string; delay: string; step: string; people: string };
-const AS_MEASURED: Detail = { time: "", place: "", delay: "", step: "", people: "aggregate" };
-
-/** The operators of what was chosen, in an order in which they apply. */
-export function operatorsOf(detail: Detail, kind: Datastream["kind"], personal: boolean): Operator[] {
-  if (kind === "camera") return [{ op: "blur", faces: true, plates: true }];
-  const made: Operator[] = [];
-  if (detail.place === "hidden") made.push({ op: "suppress", fields: ["location"] });
-  else if (detail.place) made.push({ op: "generalise_location", h3: Number(detail.place) });
-  if (personal && detail.people === "pseudonymise") return [...made, ...late(detail), { op: "pseudonymise", rotate: "P1D" }];
-  if (personal) return [...made, { op: "aggregate", window: detail.time.startsWith("mean:") ? detail.time.slice(5) : "PT15M", statistics: ["count"], by: "datastream", k: 5 }];
-  if (detail.step) made.push({ op: "quantise", step: Number(detail.step) });
-  made.push(...late(detail));
-  const [how, window = ""] = detail.time.split(":");
-  if (how === "sample") made.push({ op: "sample", every: window });
-  if (how === "mean") made.push({ op: "aggregate", window, statistics: kind === "measurement" ? ["mean", "max", "count"] : ["count"], by: "datastream" });
-  return made;
-}
-
-const late = ({ delay }: Detail): Operator[] => (delay ? [{ op: "delay", by: delay }] : []);
+import { ChangeTerms, TermsFields, termsOf, type Chosen } from "./terms";
 
 export function NewOfferPage({ organisation }: { organisation: Session }): JSX.Element {
   const [datastreams] = useLoading(() => getAll<Datastream>("/api/v1/datastreams?limit=10000"), []);
@@ -51,21 +32,13 @@ export function NewOfferPage({ organisation }: { organisation: Session }): JSX.E
 function Offering({ all, organisation }: { all: Datastream[]; organisation: Session }): JSX.Element {
   const [chosen, choose] = useState<string[]>([all[0]!.id]);
   const [detail, setDetail] = useState(AS_MEASURED);
-  const [licence, setLicence] = useState("CC-BY-4.0");
-  const [attribution, setAttribution] = useState(organisation.name);
-  const [purposes, setPurposes] = useState("");
-  const [access, setAccess] = useState<"click" | "open">("click");
-  const [quota, setQuota] = useState("");
+  const [agreed, setAgreed] = useState<Chosen>({ licence: "CC-BY-4.0", attribution: organisation.name, access: "click", purposes: "", quota: "" });
   const [name, setName] = useState("");
   const first = all.find((one) => chosen.includes(one.id));
   const personal = all.some((one) => chosen.includes(one.id) && one.personal_data);
   const operators = useMemo(() => operatorsOf(detail, first?.kind ?? "measurement", personal), [detail, first, personal]);
   const profile: Profile = { name: name || (operators.length ? t("less detail") : "raw"), operators };
-  const terms = {
-    licence, attribution, access, purposes: purposes.trim() ? purposes.trim().split(/[\s,]+/) : ["any"],
-    ...(quota ? { quota: { per: "day", records: Number(quota) } } : {}),
-  };
-  const set = (part: keyof Detail) => (event: { currentTarget: HTMLSelectElement | HTMLInputElement }): void => setDetail({ ...detail, [part]: event.currentTarget.value });
+  const terms = termsOf(agreed);
   const publish = async (): Promise<void> => {
     const made = await call<Offer>("POST", "/api/v1/offers", { datastreams: chosen, profile, terms });
     navigate(`/owner/offers/${made.id}`);
@@ -79,39 +52,15 @@ function Offering({ all, organisation }: { all: Datastream[]; organisation: Sess
         </fieldset>
         <fieldset>
           <legend>{t("In how much detail")}</legend>
-          {first?.kind === "camera" ? <p>{t("Of a camera, pictures with faces and number plates covered.")}</p> : (
-            <>
-              {personal && <label><span>{t("It tells of people")}</span><select value={detail.people} onChange={set("people")}><option value="aggregate">{t("Counts of at least five people")}</option><option value="pseudonymise">{t("Changing names, of whoever consented")}</option></select></label>}
-              <div class="row">
-                <label><span>{t("Time")}</span><select value={detail.time} onChange={set("time")}><option value="">{personal ? t("15 minutes") : t("every reading")}</option>{!personal && <option value="sample:PT1M">{t("one reading a minute")}</option>}<option value="mean:PT5M">{t("windows of 5 minutes")}</option><option value="mean:PT1H">{t("windows of an hour")}</option></select></label>
-                <label><span>{t("Place")}</span><select value={detail.place} onChange={set("place")}><option value="">{t("exact")}</option><option value="8">{t("neighbourhood, 0.7 km²")}</option><option value="7">{t("district, 5 km²")}</option><option value="hidden">{t("not told")}</option></select></label>
-              </div>
-              {!personal && (
-                <div class="row">
-                  <label><span>{t("Delay")}</span><select value={detail.delay} onChange={set("delay")}><option value="">{t("none")}</option><option value="PT1H">{t("an hour")}</option><option value="P1D">{t("a day")}</option></select></label>
-                  <label><span>{t("Values to the nearest")}</span><input inputMode="decimal" value={detail.step} placeholder={t("exact")} onInput={set("step")} /></label>
-                </div>
-              )}
-            </>
-          )}
+          <DetailFields detail={detail} set={setDetail} kind={first?.kind ?? "measurement"} personal={personal} />
           <ul class="steps">{steps(profile).map((step) => <li key={step.does}>{step.does} <span>{step.guarantees}</span></li>)}</ul>
           <label><span>{t("Name of this detail")}</span><input value={name} placeholder={profile.name} onInput={(event) => setName(event.currentTarget.value)} /></label>
         </fieldset>
         <fieldset>
           <legend>{t("On which terms")}</legend>
-          <div class="row">
-            <label><span>{t("Licence")}</span><select value={licence} onChange={(event) => setLicence(event.currentTarget.value)}>{["CC-BY-4.0", "CC0-1.0", "ODbL-1.0", "etalab-2.0", "CC-BY-NC-4.0"].map((one) => <option key={one} value={one}>{one}</option>)}</select></label>
-            <label><span>{t("Access")}</span><select value={access} onChange={(event) => setAccess(event.currentTarget.value as "click" | "open")}><option value="click">{t("by agreement")}</option><option value="open">{t("open to all")}</option></select></label>
-          </div>
-          <label><span>{t("Source to name")}</span><input value={attribution} onInput={(event) => setAttribution(event.currentTarget.value)} /></label>
-          {access === "click" && (
-            <div class="row">
-              <label><span>{t("Permitted purposes")}</span><input value={purposes} placeholder={t("any purpose")} onInput={(event) => setPurposes(event.currentTarget.value)} /></label>
-              <label><span>{t("Records a day, at most")}</span><input inputMode="numeric" value={quota} placeholder={t("not limited")} onInput={(event) => setQuota(event.currentTarget.value.replace(/\D/g, ""))} /></label>
-            </div>
-          )}
+          <TermsFields chosen={agreed} set={setAgreed} />
         </fieldset>
-        <div class="actions"><Act does={publish} disabled={!chosen.length || !attribution.trim()}>{t("Publish this offer")}</Act></div>
+        <div class="actions"><Act does={publish} disabled={!chosen.length || !agreed.attribution.trim()}>{t("Publish this offer")}</Act></div>
       </form>
       {first && <Preview of={first} chosen={chosen} profile={profile} terms={terms} />}
     </div>
@@ -188,6 +137,7 @@ export function OfferPage({ id }: { id: string }): JSX.Element {
                 <Empty><p>{t("Nobody yet. It is in the directory, where developers find it.")}</p>{offer.releases[0] && <Link class="button second" href={`/sensors/${offer.organisation}/${offer.releases[0].datastream}`}>{t("See it as they do")}</Link>}</Empty>
               )}
             </section>
+            {!offer.withdrawn && <ChangeTerms offer={offer} again={again} />}
             {!offer.withdrawn && <Withdraw offer={offer} again={again} />}
           </>
         )}
@@ -199,8 +149,9 @@ export function OfferPage({ id }: { id: string }): JSX.Element {
 function Used({ one, use, again }: { one: Agreement; use: UseOf; again: () => Promise<void> }): JSX.Element {
   const [reason, setReason] = useState("");
   const of = use.uses.find((found) => found.agreement === one.id);
-  const revoke = async (): Promise<void> => {
-    await call("DELETE", `/api/v1/agreements/${one.id}`, { reason });
+  const act = (method: string, of = "", body?: object) => async (): Promise<void> => {
+    await call(method, `/api/v1/agreements/${one.id}${of}`, body);
+    setReason("");
     await again();
   };
   return (
@@ -210,8 +161,9 @@ function Used({ one, use, again }: { one: Agreement; use: UseOf; again: () => Pr
       {one.reason && <p class="note">{t("Reason: {reason}", { reason: one.reason })}</p>}
       {(one.state === "active" || one.state === "suspended") && (
         <form class="inline-form" onSubmit={(event) => event.preventDefault()}>
-          <label><span>{t("Why you end it; public")}</span><input value={reason} onInput={(event) => setReason(event.currentTarget.value)} /></label>
-          <Act class="button danger" does={revoke} disabled={!reason.trim()}>{t("Revoke")}</Act>
+          <label><span>{t("Why you stop it; public")}</span><input value={reason} onInput={(event) => setReason(event.currentTarget.value)} /></label>
+          {one.state === "suspended" ? <Act class="button second" does={act("DELETE", "/suspension")}>{t("Let it go on")}</Act> : <Act class="button second" does={act("PUT", "/suspension", { reason })} disabled={!reason.trim()}>{t("Suspend")}</Act>}
+          <Act class="button danger" does={act("DELETE", "", { reason })} disabled={!reason.trim()}>{t("Revoke")}</Act>
         </form>
       )}
     </article>

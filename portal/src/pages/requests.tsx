@@ -8,6 +8,7 @@ import { organisationNames } from "../record";
 import { Link, useAddress } from "../router";
 import { useSession } from "../session";
 import { t, tn } from "../words";
+import { Complain, overName, Ruling } from "./disputes";
 
 type Answer = { outcome: "opened" | "will_open" | "declined"; text: string; time: string; offer: string | null };
 type Wish = { id: string; by: string; of: string; datastream: string | null; offer: string | null; wish: string; created: string; supporters: string[]; answer: Answer | null };
@@ -27,6 +28,7 @@ export function RequestsPage(): JSX.Element {
     <div class="column">
       <h1>{t("Ask for data")}</h1>
       <p class="lead">{t("What is closed can be asked for in public. Others stand behind it, and its owner answers for everyone to read.")}</p>
+      {query.get("over") && <Complain over={query.get("over")!} agreement={query.get("agreement")} request={query.get("request")} done={again} />}
       {query.get("of") && <Ask of={query.get("of")!} datastream={query.get("datastream") ?? ""} asked={again} />}
       <Shown of={all}>
         {({ wishes, disputes, names }) => (
@@ -39,8 +41,8 @@ export function RequestsPage(): JSX.Element {
             </section>
             <section aria-labelledby="disputes">
               <div class="heading"><h2 id="disputes">{t("Disputes")}</h2><a href="/api/v1/disputes?limit=10000" download="disputes.json">JSON</a></div>
-              {disputes.length ? disputes.map((one) => <Disputed key={one.id} one={one} names={names} />) : (
-                <Empty><p>{t("There is no dispute. Whoever is refused, suspended or treated unlike others can open one with POST /api/v1/disputes, and the operator rules on it in public.")}</p></Empty>
+              {disputes.length ? disputes.map((one) => <Disputed key={one.id} one={one} names={names} again={again} />) : (
+                <Empty><p>{t("There is no dispute. Whoever is refused, suspended or treated unlike others can open one, from the page of the application or the request, and the operator rules on it in public.")}</p></Empty>
               )}
             </section>
           </>
@@ -99,7 +101,7 @@ function Asked({ one, names, again }: { one: Wish; names: ReadonlyMap<string, st
         {outside && <Act class="quiet-button" does={support}>{stands ? t("No longer stand behind it") : t("Stand behind it")}</Act>}
       </div>
       {one.answer ? (
-        <div class="answer"><p><Outcome of={one.answer.outcome} /> {one.answer.text}</p><p class="note">{name(one.of)}, {moment(one.answer.time)}{one.answer.offer && <> · <Link href={`/transparency?offer=${one.answer.offer}`}>{one.answer.offer}</Link></>}</p></div>
+        <div class="answer"><p><Outcome of={one.answer.outcome} /> {one.answer.text}</p><p class="note">{name(one.of)}, {moment(one.answer.time)}{one.answer.offer && <> · <Link href={`/transparency?offer=${one.answer.offer}`}>{one.answer.offer}</Link></>}{one.answer.outcome === "declined" && mine === one.by && <> · <Link href={`/requests?request=${one.id}&over=refusal`}>{t("Open a dispute")}</Link></>}</p></div>
       ) : mine === one.of ? <Answering one={one} again={again} /> : <p class="note">{t("{of} has not answered yet.", { of: name(one.of) })}</p>}
     </article>
   );
@@ -132,13 +134,14 @@ function Answering({ one, again }: { one: Wish; again: () => Promise<void> }): J
   );
 }
 
-function Disputed({ one, names }: { one: Dispute; names: ReadonlyMap<string, string> }): JSX.Element {
+function Disputed({ one, names, again }: { one: Dispute; names: ReadonlyMap<string, string>; again: () => Promise<void> }): JSX.Element {
+  const session = useSession();
   const name = (id: string): string => names.get(id) ?? id;
   return (
     <article class="card wish">
-      <p class="note">{t("{by} complains of {against}: {over}", { by: name(one.by), against: name(one.against), over: one.over })} · {moment(one.created)}</p>
+      <p class="note">{t("{by} complains of {against}: {over}", { by: name(one.by), against: name(one.against), over: overName(one.over) })} · {moment(one.created)}</p>
       <blockquote>{one.statement}</blockquote>
-      {one.ruling ? <div class="answer"><p><span class={one.ruling.upheld ? "badge badge-open" : "badge badge-bad"}>{one.ruling.upheld ? t("upheld") : t("not upheld")}</span> {one.ruling.reasons}</p><p class="note">{moment(one.ruling.time)}</p></div> : <p class="note">{t("The operator has not ruled yet.")}</p>}
+      {one.ruling ? <div class="answer"><p><span class={one.ruling.upheld ? "badge badge-open" : "badge badge-bad"}>{one.ruling.upheld ? t("upheld") : t("not upheld")}</span> {one.ruling.reasons}</p><p class="note">{moment(one.ruling.time)}</p></div> : session?.role === "operator" ? <Ruling dispute={one.id} ruled={again} /> : <p class="note">{t("The operator has not ruled yet.")}</p>}
     </article>
   );
 }
