@@ -97,7 +97,14 @@ class SignIns:
                 return await body(answer, MOST_BYTES)
         except NotPublic as error:
             raise Unavailable("what the provider names is not public") from error
-        except (Malformed, httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, ValueError) as error:  # ValueError: of a name that can be none
+        except (
+            Malformed,
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            OSError,
+            TimeoutError,
+            ValueError,
+        ) as error:  # ValueError: of a name that can be none
             raise Unavailable(f"the provider does not answer: {type(error).__name__}") from error
 
 

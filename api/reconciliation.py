@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from api.figures import Reconciliation, ReleaseReconciled
+from broker import times
 from broker.control import Reconciled
 from broker.model import Offer, Release
 
@@ -57,6 +58,17 @@ def families(offers: Iterable[Offer], found: Reconciled) -> Iterator[CounterMetr
         refused.add_metric([reason], count)
     yield from (accepted, stored, refused)
     yield from _of_releases([(r, streams.get(r.stream, _Stream())) for offer in offers for r in offer.releases])
+
+
+def slowest(offers: Iterable[Offer], delays: Iterable[tuple[str, int]]) -> GaugeMetricFamily:
+    """How long the last release of those was in coming that were slowest: few, whatever the city has."""
+    of = {release.stream: release.id for offer in offers for release in offer.releases}
+    what = "Seconds that what was released last had waited, of the slowest releases"
+    told = GaugeMetricFamily("mitoyen_release_delay_seconds", what, labels=["release"])
+    for stream, delay in delays:
+        if stream in of:
+            told.add_metric([of[stream]], delay / times.SECOND)
+    return told
 
 
 def _of_releases(

@@ -91,7 +91,9 @@ def metrics(_: Operator, with_: With) -> Response:
     collected = CollectorRegistry()
     with suppress(Unavailable):  # the broker is down, which the rest shows
         found = msgspec.json.decode(with_.control.call(Reconcile()), type=Reconciled)
-        collected.register(_Known(list(reconciliation.families(with_.registry.offers(), found))))
+        offers, said = with_.registry.offers(), with_.keeper()
+        delays = reconciliation.slowest(offers, said.slowest if said is not None else ())
+        collected.register(_Known([*reconciliation.families(offers, found), delays]))
     if with_.restarts is not None:
         collected.register(_Known([_restarts(restarts.read(with_.restarts))]))
     MultiProcessCollector(collected)  # type: ignore[no-untyped-call]  # prometheus_client's own gap

@@ -155,9 +155,9 @@ class Keeper:
         """Tell how it gets on, and unless that is in doubt, how every release and gateway does."""
         self._spoke = time.monotonic()
         waiting = tuple(backfill.stream for backfill in self._progress.backfills())
-        state.write(
-            self._state_file, state.KeeperState(time.time_ns(), self._through, waiting, self._followed, trouble)
-        )
+        slowest = self._watch.delays.slowest()
+        said = state.KeeperState(time.time_ns(), self._through, waiting, self._followed, trouble, slowest)
+        state.write(self._state_file, said)
         if trouble:
             return
         gateways, heard = self._known.snapshot.gateways, self._journal.presences()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from broker import times
+from broker.keeper.delays import longest
 
 FRESH_S = 5.0  # a keeper that has said nothing for this long is stuck or dead: it speaks at least once a second
 
@@ -24,6 +25,8 @@ class KeeperState(msgspec.Struct, frozen=True):
     """Offers that were made before this (ns) are known to it."""
     trouble: str = ""
     """Why it does not get on; empty if it does."""
+    slowest: tuple[tuple[str, int], ...] = ()
+    """Released streams whose last release was longest in coming, and how long (ns); `delays.py`."""
 
 
 def worst(states: Sequence[KeeperState]) -> KeeperState:
@@ -34,6 +37,7 @@ def worst(states: Sequence[KeeperState]) -> KeeperState:
         tuple(stream for one in states for stream in one.backfilling),
         min(one.followed for one in states),
         "; ".join(one.trouble for one in states if one.trouble),
+        longest(delay for one in states for delay in one.slowest),
     )
 
 

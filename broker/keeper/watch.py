@@ -12,6 +12,7 @@ from typing import Protocol
 from broker import message as messages
 from broker import presence, times, topics
 from broker.keeper import budget
+from broker.keeper.delays import Delays
 from broker.keeper.plan import Feed, Plan
 from broker.keeper.progress import Progress, Seen
 from broker.metrics import OUTBOX
@@ -55,6 +56,7 @@ class Watch:
         self._told: dict[str, bytes] = dict.fromkeys(progress.told(), b"")
         self._outboxes: dict[tuple[str, str], str] = {}
         """Of each gateway that has one, as it is in the metrics."""
+        self.delays = Delays()
 
     def heard(self, stream: str, arrived: int) -> None:
         """Something came that this stream might show."""
@@ -62,6 +64,7 @@ class Watch:
         if seen.heard is None or arrived - seen.heard > self._silent_after:
             self._due.add(stream)
         seen.heard = arrived
+        self.delays.heard(stream, arrived)
 
     def outcome(self, stream: str, now: int, *, shown: bool, withheld: Mapping[str, int]) -> None:
         """Something of this was released, or nothing, and then why."""
@@ -72,6 +75,7 @@ class Watch:
             if seen.shown is None or now - seen.shown > self._silent_after or seen.shown < (seen.hidden or 0):
                 self._due.add(stream)
             seen.shown = now
+            self.delays.shown(stream, now)
         else:
             self._due.add(stream)
             seen.hidden, seen.reason = now, max(withheld, key=lambda reason: withheld[reason])
@@ -85,6 +89,7 @@ class Watch:
         self._seen.pop(stream, None)
         self._changed.discard(stream)
         self._due.add(stream)
+        self.delays.forget(stream)
 
     def told_nothing(self) -> None:
         """A new connection: everything is to be told again."""

@@ -185,4 +185,4 @@ def _operators(page: Page, mitoyen: Mitoyen) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if (name, value) not in LEFT} for one in operators]
 
 
-LEFT = (("bound", 1),)
+LEFT: tuple[tuple[str, object], ...] = (("bound", 1), ("districts", []))

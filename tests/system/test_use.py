@@ -162,6 +162,9 @@ def test_the_sums_hold_for_the_whole_broker_and_are_not_counted_twice_after_a_cr
         assert told(release) == (300, 300, {}, 0)
         sums = {name: broker.metric(f"mitoyen_reconciled_{name}_total") for name in ("accepted", "stored", "refused")}
         assert sums == {"accepted": 300.0, "stored": 300.0, "refused": 0.0}
+        publish(owner, 1)  # of a keeper that started anew it is not known how long what came before it waited
+        slowest = f'mitoyen_release_delay_seconds{{release="{release["release"]}"}}'
+        broker.await_that(lambda: slowest in broker.text(broker.operator_key, "/metrics"), "no delay is told")
 
 
 def reconciled(owner: Owner) -> Any:

@@ -58,6 +58,7 @@ function Health(): JSX.Element {
       <div class="halves">
         <Counted id="refused" title={t("Refused, by reason")} rows={by(last, "mitoyen_records_refused_total", "reason")} none={t("Nothing was refused.")} />
         <Counted id="withheld" title={t("Withheld, by reason")} rows={by(last, "mitoyen_release_withheld_total", "reason")} none={t("Nothing was withheld.")} />
+        <Counted id="slowest" title={t("Slowest releases")} rows={by(last, "mitoyen_release_delay_seconds", "release").slice(0, 10)} none={t("Nothing was released yet.")} said={(seconds) => t("{n} s", { n: number(seconds, 1) })} />
         <Counted id="behind" title={t("Releases that have most waiting")} rows={by(last, "mitoyen_release_waiting", "release").slice(0, 10)} none={t("No release waits for anything.")} />
         <Counted id="largest" title={t("Releases that show most")} rows={by(last, "mitoyen_release_delivered_total", "release").slice(0, 10)} none={t("Nothing was released yet.")} />
       </div>
@@ -99,11 +100,11 @@ function Waiting({ samples }: { samples: readonly Sample[] }): JSX.Element {
   return <section aria-labelledby="queue"><h2 id="queue">{t("Queue and store")}</h2><dl class="figures small">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl></section>;
 }
 
-function Counted({ id, title, rows, none }: { id: string; title: string; rows: [string, number][]; none: string }): JSX.Element {
+function Counted({ id, title, rows, none, said = number }: { id: string; title: string; rows: [string, number][]; none: string; said?: (n: number) => string }): JSX.Element {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
-      {rows.length ? <div class="scroll" tabIndex={0} role="region" aria-label={title}><table><tbody>{rows.map(([name, n]) => <tr key={name}><th scope="row">{name.replaceAll("_", " ") || "–"}</th><td class="figure">{number(n)}</td></tr>)}</tbody></table></div> : <Empty><p>{none}</p></Empty>}
+      {rows.length ? <div class="scroll" tabIndex={0} role="region" aria-label={title}><table><tbody>{rows.map(([name, n]) => <tr key={name}><th scope="row">{(name.startsWith("release-") ? name : name.replaceAll("_", " ")) || t("in all")}</th><td class="figure">{said(n)}</td></tr>)}</tbody></table></div> : <Empty><p>{none}</p></Empty>}
     </section>
   );
 }
