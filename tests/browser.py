@@ -41,7 +41,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, broker: Mitoyen, *, also: str = "", **context: Any) -> Iterator[Page]:
+def visitor(browser: Browser, broker: Mitoyen, *, also: tuple[str, ...] = (), **context: Any) -> Iterator[Page]:
     """A page of somebody who was never here before. At the end: no error in its console, no request that left the origin, but to `also`."""
     visit = browser.new_context(
         base_url=broker.url, **{"locale": "en-GB", "viewport": {"width": 1280, "height": 860}, **context}
@@ -53,7 +53,7 @@ def visitor(browser: Browser, broker: Mitoyen, *, also: str = "", **context: Any
         "console", lambda said: wrong.append(said.text) if said.type == "error" and not _refused(said.text) else None
     )
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    own = {broker.url, also}
+    own = {broker.url, *also}
     page.on("request", lambda request: wrong.append(f"left for {request.url}") if _leaves(request, own) else None)
     try:
         yield page

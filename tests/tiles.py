@@ -1,11 +1,44 @@
-"""A map of one colour in a PMTiles file (https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md): water, the whole world over."""
+"""Maps of one colour: in a PMTiles file (https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md) water, the whole world over; and from a server."""
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXTENT = 4096
+
+
+@contextmanager
+def server(colour: tuple[int, int, int]) -> Iterator[str]:
+    """The address of one on loopback that answers every tile with a picture of this colour."""
+    picture = io.BytesIO()
+    Image.new("RGB", (256, 256), colour).save(picture, "PNG")
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Access-Control-Allow-Origin", "*")  # as every public server of tiles has it
+            self.end_headers()
+            self.wfile.write(picture.getvalue())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as started:
+        threading.Thread(target=started.serve_forever, name="tiles").start()
+        yield f"http://127.0.0.1:{started.server_port}"
+        started.shutdown()
 
 
 def water() -> bytes:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
 WATER = (197, 221, 228)
 """As the map draws it by day."""
+COLOUR = (200, 90, 40)
 
 
 @pytest.fixture(scope="module")
@@ -208,13 +211,20 @@ def test_the_map_draws_the_operators_tiles_and_names_whose_they_are_and_the_sign
 ) -> None:
     with chromium() as browser, visitor(browser, broker) as page:
         page.goto("/")
-        page.locator(".map[data-drawn]").wait_for()
+        assert _drawn(page) == WATER
         expect(page.get_by_text("© the city’s survey")).to_be_visible()
-        drawn = Image.open(io.BytesIO(page.locator(".map").screenshot())).convert("RGB")
-        assert drawn.getpixel((drawn.width // 3, drawn.height // 3)) == WATER
         page.goto("/sign-in?refused=no_organisation")
         expect(page.get_by_role("alert")).to_contain_text("names no organisation for you")
         expect(page.get_by_role("link", name="Sign in at 127.0.0.1")).to_be_visible()
+
+
+def _drawn(page: Page) -> tuple[int, ...]:
+    """The colour of a place on the map where nothing stands."""
+    page.locator(".map[data-drawn]").wait_for()
+    drawn = Image.open(io.BytesIO(page.locator(".map").screenshot())).convert("RGB")
+    found = drawn.getpixel((drawn.width // 3, drawn.height // 3))
+    assert isinstance(found, tuple)
+    return found
 
 
 class _Another(Server):
@@ -238,13 +248,16 @@ class _Another(Server):
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_somebody_signs_in_through_a_provider_of_anothers_making(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with _Another(tmp_path_factory.mktemp("provider")) as other:
-        own = {"OIDC_ISSUER": other.url, "OIDC_CLIENT_ID": CLIENT, "OIDC_ORGANISATION_CLAIM": "team"}
+def test_somebody_signs_in_through_a_provider_of_anothers_making_and_sees_a_tile_servers_map(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with _Another(tmp_path_factory.mktemp("provider")) as other, tiles.server(COLOUR) as pictures:
+        client = {"OIDC_CLIENT_ID": CLIENT, "OIDC_CLIENT_SECRET": SECRET, "OIDC_ORGANISATION_CLAIM": "team"}
+        own = {"OIDC_ISSUER": other.url, **client, "TILE_SERVER": f"{pictures}/{{z}}/{{x}}/{{y}}.png"}
         with Mitoyen(tmp_path_factory.mktemp("broker"), environment=own) as broker, chromium() as browser:
             owner = new_owner(broker, "lamplighters")
             httpx.put(f"{other.url}/users/ada", json={"team": owner.id}, trust_env=False, verify=TLS).raise_for_status()
-            with visitor(browser, broker, also=other.url) as page:
+            with visitor(browser, broker, also=(other.url, pictures)) as page:
                 page.goto("/sign-in?to=/owner/gateways/g")
                 page.get_by_role("link", name="Sign in at 127.0.0.1").click()
                 page.get_by_placeholder("sub").fill("ada")
@@ -252,3 +265,5 @@ def test_somebody_signs_in_through_a_provider_of_anothers_making(tmp_path_factor
                 expect(page.get_by_role("button", name="Sign out")).to_be_visible()
                 assert page.url == f"{broker.url}/owner/gateways/g"
                 expect(page.get_by_role("heading", level=1)).to_contain_text("g")
+                page.get_by_role("link", name="Map", exact=True).click()
+                assert _drawn(page) == COLOUR
