@@ -30,7 +30,7 @@ _Found: TypeAlias = tuple[int, int | float | str | bytes, str, str]
 
 _FORMAT = 1  # user_version: what is in the file; 0 is a file that nobody has prepared yet
 _WAIT_S = 5.0  # for another process that holds the file; longer than any batch takes
-_CACHE_KIB = 65_536  # holds the last page of 10,000 streams, to which nearly every row goes
+_CACHE_KIB = 16_384  # for 10,000 streams, each row to another: 64 MB saves 3 % of the processor's time, 4 MB costs 10 %
 _CHECKPOINT_PAGES = 16_000  # 64 MB: half as fast again as 16 MB at 1,000 streams
 _TOGETHER = 100  # rows a statement: half the time of one each (2.6 instead of 4.7 µs a row)
 
