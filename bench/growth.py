@@ -204,7 +204,7 @@ def stored(broker: Mitoyen) -> None:
     control = Control(home.socket)
     while not msgspec.json.decode(control.call(CaughtUp()), type=bool):
         pass  # it waits by itself
-    while (said := state.read(home.keeper_state)) is None or said.backfilling:
+    while (said := state.read(home.partition(0, 1).keeper_state)) is None or said.backfilling:
         time.sleep(0.1)
 
 
