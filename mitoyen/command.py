@@ -28,6 +28,7 @@ from broker.vision.level import LevelName
 from broker.vision.redact import Order
 from gateways import formats, show
 from gateways.agent import configuration as gateway_configuration
+from mitoyen import alone as one_part
 from mitoyen import audit as attacks
 from mitoyen import backup as backups
 from mitoyen import certificates as certificates_
@@ -98,6 +99,24 @@ def up(
             **listeners,
         )
         asyncio.run(supervise(settings))
+    except (MitoyenError, ValidationError) as error:
+        raise failed(error) from error
+
+
+@app.command()
+def part(
+    name: Annotated[
+        str, typer.Argument(help="mosquitto, broker or access and worker-N, keeper or keeper-N, cameras, api.")
+    ],
+    home: HomeOption,
+) -> None:
+    """Run one part of `mitoyen up` alone, where an init system or containers start each. Everything else stands in the environment."""
+    configure()
+    try:
+        settings = Settings.read(home=home)
+        if name != "mosquitto":
+            one_part.become(name, settings)
+        asyncio.run(one_part.run_mosquitto(settings))
     except (MitoyenError, ValidationError) as error:
         raise failed(error) from error
 

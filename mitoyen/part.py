@@ -1,4 +1,4 @@
-"""One part of a running Mitoyen, as `mitoyen up` starts it: `python -m mitoyen.part PART SETTINGS-FILE SUPERVISOR-PID`.
+"""One part of a running Mitoyen, as `mitoyen up` starts it: `python -m mitoyen.part PART SETTINGS-FILE [SUPERVISOR-PID]`.
 
 PART is a kind and, of those of which there are several, a number: `worker-2`.
 """
@@ -18,8 +18,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    part, settings_file, supervisor = sys.argv[1:]
-    _end_with(int(supervisor))
+    part, settings_file, *supervisor = sys.argv[1:]
+    if supervisor:
+        _end_with(int(supervisor[0]))
     configure()
     settings = Settings.model_validate_json(Path(settings_file).read_text())
     # only what a part needs is imported by it: the HTTP side never loads the raw store

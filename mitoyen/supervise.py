@@ -58,11 +58,14 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     home = Home(settings.home)
     home.make(settings.partitions)
     with held(home):
+        _forget_last_run(settings, home)
         await asyncio.to_thread(prepare, settings, home)
         await journals.prepare(settings, home)
         watch = _Watch(settings.hangs_after_s, home.restarts)
         parts = [
-            _Part("mosquitto", partial(_mosquitto, settings, home), partial(_answered, settings.mqtt_address), watch),
+            _Part(
+                "mosquitto", partial(start_mosquitto, settings, home), partial(_answered, settings.mqtt_address), watch
+            ),
             *(
                 _Part(name, partial(_python, name, home), partial(_touched, _alive(home, name)), watch)
                 for name in parts_of(settings)
@@ -92,15 +95,19 @@ def parts_of(settings: Settings) -> tuple[str, ...]:
     return "access", *workers, *keepers, "cameras", "api"
 
 
-def prepare(settings: Settings, home: Home) -> None:
-    """Everything that must be there before the parts start: schema, operator's key, databases, settings for the parts."""
-    mosquitto.check_tls(settings)
-    mosquitto.end_left_over(home.mosquitto)
+def _forget_last_run(settings: Settings, home: Home) -> None:
+    """What is counted and told of parts that are no more."""
     shutil.rmtree(home.metrics)
     home.make(settings.partitions)
     for own in home.every_partition(settings.partitions):
         own.keeper_state.unlink(missing_ok=True)
     home.restarts.unlink(missing_ok=True)
+
+
+def prepare(settings: Settings, home: Home) -> None:
+    """Everything that must be there before the parts start: schema, operator's key, databases, settings for the parts."""
+    mosquitto.check_tls(settings)
+    mosquitto.end_left_over(home.mosquitto)
     write_private(home.settings, settings.model_dump_json().encode())
     secrets.webhook_key(home.webhooks)
     known = registry(settings, home)
@@ -210,7 +217,7 @@ class _Part:
             await self.process.wait()
 
 
-async def _mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Process:
+async def start_mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Process:
     """Start Mosquitto with rules made from the registry as it is now."""
 
     def write() -> Path:
@@ -247,12 +254,18 @@ async def _touched(file: Path) -> float:
         return 0.0
 
 
+def python(part: str, home: Home, settings: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """How a part is started: command and environment."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(home.metrics)}
+    return (sys.executable, "-m", "mitoyen.part", part, str(settings)), environment
+
+
 async def _python(part: str, home: Home) -> asyncio.subprocess.Process:
     file = _alive(home, part)
     with suppress(OSError):  # a full disk: then it is there from before
         file.touch()
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(home.metrics), alive.FILE: str(file)}
-    command = (sys.executable, "-m", "mitoyen.part", part, str(home.settings), str(os.getpid()))
+    command, environment = python(part, home, home.settings)
+    command, environment = (*command, str(os.getpid())), {**environment, alive.FILE: str(file)}
     return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.DEVNULL)
 
 

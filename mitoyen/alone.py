@@ -1,0 +1,63 @@
+"""`mitoyen part NAME`: one part in the foreground, for an init system or containers that start each by itself, in place of `mitoyen up`.
+
+`mosquitto` is first: it makes ready what all need, and tells systemd when it is (sd_notify(3)). What dies is theirs to start again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import closing
+from typing import NoReturn
+
+from broker.errors import Unavailable
+from broker.home import Home
+from broker.opening import registry
+from broker.parts import journals
+from broker.private import write_private
+from broker.settings import Settings
+from mitoyen.supervise import held, prepare, python, start_mosquitto
+
+
+async def run_mosquitto(settings: Settings) -> None:
+    """Make ready and run Mosquitto, until SIGTERM. Raises Unavailable when it can't be started, or died."""
+    systemd = os.environ.pop("NOTIFY_SOCKET", None)  # or Mosquitto, which knows it as well, would speak before us
+    home = Home(settings.home)
+    home.make(settings.partitions)
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    with held(home):
+        await asyncio.to_thread(prepare, settings, home)
+        await journals.prepare(settings, home)
+        process = await start_mosquitto(settings, home)
+        if systemd:
+            _say_ready(systemd)
+        died, told = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
+        await asyncio.wait((died, told), return_when=asyncio.FIRST_COMPLETED)
+        if died.done():
+            raise Unavailable(f"Mosquitto died with status {process.returncode}")
+        process.terminate()
+        await died  # it writes down what it holds; whoever runs this kills it in the end
+
+
+def become(name: str, settings: Settings) -> NoReturn:
+    """Be this part from now on. Raises Unavailable where nothing was made ready for it, or for another number of partitions."""
+    home = Home(settings.home)
+    with closing(registry(settings, home)) as known:
+        count = known.partitioning.now().count
+    if count != settings.partitions:
+        raise Unavailable(f"partitions: expected {count}, as this registry was made with, not {settings.partitions}")
+    own = home.run / f"{name}.json"
+    write_private(own, settings.model_dump_json().encode())
+    command, environment = python(name, home, own)
+    os.execve(sys.executable, command, environment)  # noqa: S606 # nosec B606 - itself, with what the part needs alone
+
+
+def _say_ready(systemd: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.connect("\0" + systemd[1:] if systemd.startswith("@") else systemd)
+        to.send(b"READY=1")
