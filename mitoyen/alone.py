@@ -11,18 +11,40 @@ import signal
 import socket
 import sys
 from contextlib import closing
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from broker.errors import Unavailable
+import typer
+from pydantic import ValidationError
+
+from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.opening import registry
 from broker.parts import journals
 from broker.private import write_private
 from broker.settings import Settings
+from mitoyen.logging import configure
+from mitoyen.options import HomeOption, failed
 from mitoyen.supervise import held, prepare, python, start_mosquitto
 
 
-async def run_mosquitto(settings: Settings) -> None:
+def part(
+    name: Annotated[
+        str, typer.Argument(help="mosquitto, broker or access and worker-N, keeper or keeper-N, cameras, api.")
+    ],
+    home: HomeOption,
+) -> None:
+    """Run one part of `mitoyen up` alone, where an init system or containers start each. Everything else stands in the environment."""
+    configure()
+    try:
+        settings = Settings.read(home=home)
+        if name != "mosquitto":
+            _become(name, settings)
+        asyncio.run(_run_mosquitto(settings))
+    except (MitoyenError, ValidationError) as error:
+        raise failed(error) from error
+
+
+async def _run_mosquitto(settings: Settings) -> None:
     """Make ready and run Mosquitto, until SIGTERM. Raises Unavailable when it can't be started, or died."""
     systemd = os.environ.pop("NOTIFY_SOCKET", None)  # or Mosquitto, which knows it as well, would speak before us
     home = Home(settings.home)
@@ -44,7 +66,7 @@ async def run_mosquitto(settings: Settings) -> None:
         await died  # it writes down what it holds; whoever runs this kills it in the end
 
 
-def become(name: str, settings: Settings) -> NoReturn:
+def _become(name: str, settings: Settings) -> NoReturn:
     """Be this part from now on. Raises Unavailable where nothing was made ready for it, or for another number of partitions."""
     home = Home(settings.home)
     with closing(registry(settings, home)) as known:

@@ -28,12 +28,11 @@ from broker.vision.level import LevelName
 from broker.vision.redact import Order
 from gateways import formats, show
 from gateways.agent import configuration as gateway_configuration
-from mitoyen import alone as one_part
+from mitoyen import alone, exports, migrate, partitions, redaction, simulation
 from mitoyen import audit as attacks
 from mitoyen import backup as backups
 from mitoyen import certificates as certificates_
 from mitoyen import demo as demonstration
-from mitoyen import exports, migrate, partitions, redaction, simulation
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
 from mitoyen.options import HomeOption, JournalOption, RegistryOption, failed
@@ -51,6 +50,7 @@ operator_key = typer.Typer(no_args_is_help=True, help="The operator's key.")
 app.add_typer(operator_key, name="operator-key")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(partitions.commands, name="partitions")
+app.command()(alone.part)
 
 
 @app.command()
@@ -99,24 +99,6 @@ def up(
             **listeners,
         )
         asyncio.run(supervise(settings))
-    except (MitoyenError, ValidationError) as error:
-        raise failed(error) from error
-
-
-@app.command()
-def part(
-    name: Annotated[
-        str, typer.Argument(help="mosquitto, broker or access and worker-N, keeper or keeper-N, cameras, api.")
-    ],
-    home: HomeOption,
-) -> None:
-    """Run one part of `mitoyen up` alone, where an init system or containers start each. Everything else stands in the environment."""
-    configure()
-    try:
-        settings = Settings.read(home=home)
-        if name != "mosquitto":
-            one_part.become(name, settings)
-        asyncio.run(one_part.run_mosquitto(settings))
     except (MitoyenError, ValidationError) as error:
         raise failed(error) from error
 
