@@ -15,12 +15,17 @@ from mitoyen.logging import configure
 
 def main() -> None:
     file, *options = sys.argv[1:]
+    run(Path(file), as_json="--json" in options)
+
+
+def run(file: Path, *, as_json: bool) -> None:
+    """Run what a file says; at the end, if it is asked for, what became of it all."""
     configure()
     try:
-        summary = asyncio.run(agent.run(configuration.load(Path(file))))
+        summary = asyncio.run(agent.run(configuration.load(file)))
     except MitoyenError as error:
         raise SystemExit(f"mitoyen: {error}") from error
-    if "--json" in options:
+    if as_json:
         sys.stdout.write(json.dumps(asdict(summary)) + "\n")
 
 
