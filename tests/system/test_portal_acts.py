@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from broker import times
-from tests.browser import chromium, sign_in, visitor
+from tests.browser import chromium, sign_in, violations, visitor
 from tests.owners import Owner, new_owner, new_reader
 from tests.publisher import Device
 
@@ -86,6 +86,7 @@ def test_whoever_lost_an_agreement_complains_in_public_and_the_operator_rules(
     with visitor(browser, mitoyen) as page:
         sign_in(page, reader.key, "/developer/applications/crossing")
         page.get_by_role("link", name="Open a dispute").click()
+        assert not violations(page)
         page.get_by_label("What happened, and why it is unfair").fill("Nobody told us why")
         page.get_by_role("button", name="Open the dispute").click()
         expect(page.get_by_text("Your dispute is public.")).to_be_visible()
@@ -93,6 +94,7 @@ def test_whoever_lost_an_agreement_complains_in_public_and_the_operator_rules(
         sign_in(page, mitoyen.operator_key, "/requests")
         dispute = page.locator(".wish", has_text="Nobody told us why")
         expect(dispute).to_contain_text("Crossers complains of Bridges: a revocation")
+        assert not violations(page)
         dispute.get_by_label("Your reasons, public; a ruling is final").fill(
             "An end needs a reason that its terms have"
         )
@@ -142,6 +144,7 @@ def test_an_owner_has_people_counted_by_cell_under_noise_and_attacks_it_before_p
             table.or_(page.get_by_text(re.compile("Nothing was attacked"))).or_(page.get_by_role("alert"))
         ).to_be_visible()
         expect(table.get_by_role("row").nth(1)).to_be_visible()
+        assert not violations(page)
         page.get_by_role("button", name="Publish this offer").click()
         expect(page.get_by_role("heading", level=1, name="Less detail")).to_be_visible()
         assert _operators(page, mitoyen) == [
@@ -168,6 +171,7 @@ def test_an_owner_covers_parts_of_a_cameras_picture_for_good(browser: Browser, m
         page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.9)
         page.mouse.up()
         expect(page.get_by_role("group", name="Area 2")).to_be_visible()
+        assert not violations(page)
         page.get_by_role("button", name="Publish this offer").click()
         expect(page.get_by_role("heading", level=1, name="Less detail")).to_be_visible()
         (blur,) = _operators(page, mitoyen)

@@ -16,7 +16,7 @@ from api.routes.portal import Shown
 from api.serve import application
 from api.sessions import CSRF
 from tests import tiles
-from tests.browser import chromium, visitor
+from tests.browser import chromium, violations, visitor
 from tests.environments import python
 from tests.identity import CLIENT, SECRET, Provider, provider
 from tests.owners import Owner, new_owner
@@ -216,6 +216,7 @@ def test_the_map_draws_the_operators_tiles_and_names_whose_they_are_and_the_sign
         page.goto("/sign-in?refused=no_organisation")
         expect(page.get_by_role("alert")).to_contain_text("names no organisation for you")
         expect(page.get_by_role("link", name="Sign in at 127.0.0.1")).to_be_visible()
+        assert not violations(page)
 
 
 def _drawn(page: Page) -> tuple[int, ...]:
