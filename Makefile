@@ -19,7 +19,7 @@ VULNERABILITIES_ARGS ?=
 SOAK_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check vulnerabilities reference test test-all bench bench-revocation audit bench-sensorthings faults bench-portal screenshots soak lock
+.PHONY: help setup demo setup-test check vulnerabilities reference test test-all bench bench-revocation audit bench-sensorthings faults cluster bench-portal screenshots soak lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench-sensorthings: setup-test ## measure /v1.1 with 10,000 datastreams and 10 m
 
 faults: setup-test ## break what can break while messages flow, and reconcile: an hour; as root, for small disks
 	.venv/bin/python -m bench.faults $(FAULTS_ARGS)
+
+cluster: setup-test ## run a city that outgrew one machine on this one: three NATS servers, two edges, three workers, PostgreSQL, InfluxDB
+	.venv/bin/python -m bench.cluster
 
 bench-portal: setup-test ## measure the portal with 20,000 datastreams on its map: first paint, and the answer to each interaction
 	.venv/bin/python -m bench.portal $(BENCH_ARGS)

@@ -6,13 +6,15 @@ from api import forms, hardware
 from api.services import Services, client_prefix
 from broker import topics
 from broker.model import Gateway
+from broker.partition import spread
 
 
-def login(with_: Services, username: str, password: str) -> forms.Mqtt:
-    plain = with_.listeners[0]
+def login(with_: Services, organisation: str, username: str, password: str) -> forms.Mqtt:
+    """Where an organisation's own clients are to connect: of several Mosquittos, which all know them, to one."""
+    host, port = with_.mqtt_addresses[spread(organisation, len(with_.mqtt_addresses))]
     return forms.Mqtt(
-        host=with_.mqtt_host or plain.host,
-        port=plain.port,
+        host=with_.mqtt_host or host,
+        port=port,
         username=username,
         password=password,
         client_id_prefix=client_prefix(username, password),
@@ -29,7 +31,7 @@ def gateway_login(with_: Services, gateway: Gateway, username: str, password: st
     """The same with where a gateway publishes."""
     template = topics.input_template if gateway.format == "json" else topics.foreign_template
     return hardware.GatewayMqtt(
-        **login(with_, username, password).model_dump(),
+        **login(with_, gateway.organisation, username, password).model_dump(),
         topic=template(gateway.organisation, gateway.id),
         will_topic=topics.presence(gateway.organisation, gateway.id),
     )

@@ -198,6 +198,7 @@ def _services(settings: Settings, home: Home) -> Services:
         control=Control(home.socket),
         keeper_states=tuple(own.keeper_state for own in home.every_partition(settings.partitions)),
         mqtt_host=settings.mqtt_host,
+        mqtt_addresses=settings.mqtt_addresses,
         listeners=settings.listeners,
         silent_after=settings.silent_after_ns,
         limits=Limits(

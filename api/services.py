@@ -59,6 +59,8 @@ class Services:
     """What the keepers say, by partition."""
     mqtt_host: str | None
     """The name that they are told, if it is another than what is listened on."""
+    mqtt_addresses: tuple[tuple[str, int], ...]
+    """The plain listener of each Mosquitto."""
     listeners: tuple[Listener, ...]
     """Where applications and gateways connect, the plain one first."""
     silent_after: int

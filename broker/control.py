@@ -233,6 +233,12 @@ class CaughtUp(msgspec.Struct, tag="caught_up"):
     organisation: str | None = None
 
 
+class TakenIn(msgspec.Struct, tag="taken_in"):
+    """Asked of an edge: answered with the batch up to which it has journalled all of a partition that Mosquitto took before this call."""
+
+    partition: int
+
+
 class HoldJournal(msgspec.Struct, tag="hold"):
     """Trim nothing from the journal for HELD_S more: a backup is taken. Answered with the broker's process id, which tells whether it is
     still the one that holds it.
@@ -251,7 +257,7 @@ OwnersCall: TypeAlias = Gateways | Refusals | Preview | Audit | Suggested | Deco
 MeterCall: TypeAlias = HttpDelivered | WindowsPublished | QuotaUsed | Usage | TotalUsage
 BearerCall: TypeAlias = IssueCode | GiveConsent | WithdrawConsent | TellHeld
 WorkersCall: TypeAlias = CaughtUp | HoldJournal | Ready | Reconcile | FramesSeen | OwnersCall | MeterCall
-Call: TypeAlias = Changed | Sign | BearerCall | WorkersCall
+Call: TypeAlias = Changed | Sign | TakenIn | BearerCall | WorkersCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 

@@ -21,6 +21,19 @@ class PartitionHome:
         self.keeping = run / "keeper.lock"
 
 
+class EdgeHome:
+    """The paths of one Mosquitto, and of whoever takes in there where there are several."""
+
+    def __init__(self, root: Path, run: Path, number: int) -> None:
+        self.mosquitto = root / (f"mosquitto-{number}" if number else "mosquitto")
+        self.socket = run / f"edge-{number}.sock"
+        self.lock = run / f"edge-{number}.lock"
+
+    def beside(self, partition: int) -> Path:
+        """What is remembered of what came for a partition."""
+        return self.mosquitto / f"beside-{partition}.sqlite"
+
+
 class Home:
     """The paths of everything that a broker keeps."""
 
@@ -52,11 +65,15 @@ class Home:
         """All of them, in order."""
         return [self.partition(number, count) for number in range(count)]
 
-    def make(self, partitions: int = 1) -> None:
+    def edge(self, number: int) -> EdgeHome:
+        """One of the Mosquittos."""
+        return EdgeHome(self.root, self.run, number)
+
+    def make(self, partitions: int = 1, edges: int = 1) -> None:
         """Make the folders, readable by their owner alone: raw observations of people rest here."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        folders = [self.mosquitto, self.run, self.metrics]
+        folders = [*(self.edge(number).mosquitto for number in range(edges)), self.run, self.metrics]
         if partitions > 1:
             own = self.every_partition(partitions)
             folders += [self.partitions, *(one.root for one in own), *(one.run for one in own)]

@@ -48,11 +48,17 @@ def plugin() -> Path:
     raise Unavailable(f"{PLUGIN} is not installed: it comes with Mosquitto 2 (Debian's package mosquitto)")
 
 
-def write(folder: Path, settings: Settings, policy: Policy, accounts: Iterable[MqttAccount]) -> Path:
+def write(
+    folder: Path,
+    settings: Settings,
+    policy: Policy,
+    accounts: Iterable[MqttAccount],
+    listeners: Iterable[Listener],
+) -> Path:
     """Write configuration and access rules; returns the configuration's path. Raises Malformed."""
     check_tls(settings)
     values = {
-        "listeners": "\n".join(_listener(listener, settings) for listener in (*settings.listeners, *settings.mounted)),
+        "listeners": "\n".join(_listener(listener, settings) for listener in listeners),
         "home": folder,
         "user": getpass.getuser(),
         "plugin": plugin(),

@@ -55,11 +55,15 @@ class _Pending:
 class Outbound:
     """The one publisher of releases without windows."""
 
-    def __init__(self, journal: Journal, keys: PseudonymKeys, lateness: int, meter: Meter) -> None:
+    def __init__(
+        self, journal: Journal, keys: PseudonymKeys, lateness: int, meter: Meter | None, *, name: str = PLACE
+    ) -> None:
+        """Of several, to as many Mosquittos, each has a `name` of its own for its place, and one has the meter."""
         self.routes: Routes = NOWHERE
         self.consents = NONE
         self.connected = False
-        self.place = journal.place(PLACE)
+        self.name = name
+        self.place = journal.place(name) or (0 if name == PLACE else journal.last)  # a new Mosquitto has missed nothing
         """The last batch that was published and acknowledged whole."""
         self._journal = journal
         self._keys = keys
@@ -205,7 +209,8 @@ class Outbound:
                 self._newest[outlet.release.id] = newest
                 self._retain.pop(outlet.release.id, None)
             text = outlet.form.messages(shown)
-            self._meter.published(outlet.offer.id, len(shown), len(text))
+            if self._meter is not None:
+                self._meter.published(outlet.offer.id, len(shown), len(text))
             yield outlet.heading, outlet.properties, text, retain
 
     def _shown(self, outlet: Outlet, points: list[Point], arrived: int) -> list[Point]:

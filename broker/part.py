@@ -22,9 +22,14 @@ log = structlog.get_logger()
 LOCK_S = 20.0  # how long to wait for a part that a crash left behind to be gone
 
 
-def account(settings: Settings, login: secrets.Login, suffix: str = "") -> Account:
-    host, port = settings.mqtt_address
+def account(settings: Settings, login: secrets.Login, suffix: str = "", *, edge: int = 0) -> Account:
+    host, port = settings.mqtt_addresses[edge]
     return Account(host, port, login.client_id + suffix, login.username, login.password)
+
+
+def accounts(settings: Settings, login: secrets.Login, suffix: str = "") -> list[Account]:
+    """At every Mosquitto."""
+    return [account(settings, login, suffix, edge=number) for number in range(len(settings.mqtt_addresses))]
 
 
 @contextmanager

@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
+def spread(organisation: str, among: int) -> int:
+    """One of so many: CRC-32 (IEEE 802.3) of its id modulo their number, the same in every release and on every machine."""
+    return zlib.crc32(organisation.encode()) % among
+
+
 @dataclass(frozen=True, slots=True)
 class Partitions:
     """All there are, numbered from 0."""
@@ -22,9 +27,9 @@ class Partitions:
     """Partitions that were given to a worker by hand."""
 
     def of(self, organisation: str) -> int:
-        """Its partition: CRC-32 (IEEE 802.3) of its id modulo their number, the same in every release and on every machine."""
+        """Its partition."""
         placed = self.placed.get(organisation)
-        return zlib.crc32(organisation.encode()) % self.count if placed is None else placed
+        return spread(organisation, self.count) if placed is None else placed
 
     def served_by(self, worker: int, workers: int) -> frozenset[int]:
         """The partitions of one of so many workers."""

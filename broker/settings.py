@@ -92,6 +92,12 @@ def _issuer(value: str) -> str:
     return value
 
 
+def _addresses(value: str) -> str:
+    for one in value.split():
+        _address(one)
+    return value
+
+
 def _mounted(value: str) -> str:
     for one in value.split():
         address, _, below = one.partition("=")
@@ -184,6 +190,9 @@ class Settings(PictureSettings):
     """Everything that is kept lies here."""
     http: Address = "127.0.0.1:8080"
     mqtt: Address = "127.0.0.1:1883"
+    edges: Annotated[str, AfterValidator(_addresses)] = ""
+    """Where further Mosquittos listen, HOST:PORT, several separated by blanks: gateways and applications of an organisation are sent to one of
+    them all. Each has a process of its own that takes in. Needs a journal on NATS."""
     mqtts: Address | None = None
     """Further places where Mosquitto listens: MQTT over TLS,"""
     mqtt_mtls: Address | None = None
@@ -376,6 +385,14 @@ class Settings(PictureSettings):
         return self
 
     @model_validator(mode="after")
+    def _edges_need_nats(self) -> Self:
+        if self.edges and self.journal == "sqlite":
+            raise ValueError("edges: they need a journal that several processes write, --journal nats://…")
+        if self.edges and self.partitions == 1:
+            raise ValueError("edges: they need several partitions")
+        return self
+
+    @model_validator(mode="after")
     def _criteria_are_published(self) -> Self:
         if (self.signup == "criteria") != bool(self.signup_criteria):
             raise ValueError("expected MITOYEN_SIGNUP_CRITERIA with MITOYEN_SIGNUP=criteria, and only then")
@@ -449,6 +466,11 @@ class Settings(PictureSettings):
         return split(self.mqtt)
 
     @property
+    def mqtt_addresses(self) -> tuple[tuple[str, int], ...]:
+        """The plain listener of each Mosquitto."""
+        return (self.mqtt_address, *(split(one) for one in self.edges.split()))
+
+    @property
     def listeners(self) -> tuple[Listener, ...]:
         """All places where Mosquitto listens, the plain one first."""
         named = {
@@ -459,6 +481,12 @@ class Settings(PictureSettings):
             "wss": self.mqtt_wss,
         }
         return tuple(Listener(kind, *split(address)) for kind, address in named.items() if address is not None)
+
+    def listeners_of(self, mosquitto: int) -> tuple[Listener, ...]:
+        """Where one of the Mosquittos listens: the first wherever it is set, the others for plain MQTT at one address each."""
+        if mosquitto == 0:
+            return (*self.listeners, *self.mounted)
+        return (Listener("mqtt", *self.mqtt_addresses[mosquitto]),)
 
     @property
     def mounted(self) -> tuple[Listener, ...]:

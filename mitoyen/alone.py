@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,7 +29,10 @@ from mitoyen.supervise import held, prepare, python, start_mosquitto
 
 def part(
     name: Annotated[
-        str, typer.Argument(help="mosquitto, broker or access and worker-N, keeper or keeper-N, cameras, api.")
+        str,
+        typer.Argument(
+            help="mosquitto or mosquitto-N, broker or access, worker-N and edge-N, keeper or keeper-N, cameras, api."
+        ),
     ],
     home: HomeOption,
 ) -> None:
@@ -37,25 +40,27 @@ def part(
     configure()
     try:
         settings = Settings.read(home=home)
-        if name != "mosquitto":
+        kind, _, number = name.partition("-")
+        if kind != "mosquitto":
             _become(name, settings)
-        asyncio.run(_run_mosquitto(settings))
+        asyncio.run(_run_mosquitto(settings, int(number or 0)))
     except (MitoyenError, ValidationError) as error:
         raise failed(error) from error
 
 
-async def _run_mosquitto(settings: Settings) -> None:
-    """Make ready and run Mosquitto, until SIGTERM. Raises Unavailable when it can't be started, or died."""
+async def _run_mosquitto(settings: Settings, number: int) -> None:
+    """Run Mosquitto until SIGTERM, the first after making ready what all need. Raises Unavailable when it can't be started, or died."""
     systemd = os.environ.pop("NOTIFY_SOCKET", None)  # or Mosquitto, which knows it as well, would speak before us
     home = Home(settings.home)
-    home.make(settings.partitions)
+    home.make(settings.partitions, len(settings.mqtt_addresses))
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    with held(home):
-        await asyncio.to_thread(prepare, settings, home)
-        await journals.prepare(settings, home)
-        process = await start_mosquitto(settings, home)
+    with nullcontext() if number else held(home):
+        if not number:
+            await asyncio.to_thread(prepare, settings, home)
+            await journals.prepare(settings, home)
+        process = await start_mosquitto(settings, home, number)
         if systemd:
             _say_ready(systemd)
         died, told = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())

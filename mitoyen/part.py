@@ -40,6 +40,11 @@ def main() -> None:
         from gateways.formats import formats  # noqa: PLC0415
 
         run_worker(settings, formats(), int(number))
+    elif kind == "edge":
+        from broker.parts.edge import run_edge  # noqa: PLC0415
+        from gateways.formats import formats  # noqa: PLC0415
+
+        run_edge(settings, formats(), int(number))
     elif kind == "keeper":
         from broker.parts.keeper import run_keeper  # noqa: PLC0415
 
@@ -55,7 +60,9 @@ def main() -> None:
 
         run_api(settings)
     else:
-        raise SystemExit(f"unknown part {part}: expected broker, access, worker-N, keeper, keeper-N, cameras or api")
+        raise SystemExit(
+            f"unknown part {part}: expected broker, access, worker-N, edge-N, keeper, keeper-N, cameras or api"
+        )
 
 
 def _end_with(supervisor: int) -> None:

@@ -56,16 +56,14 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     home = Home(settings.home)
-    home.make(settings.partitions)
+    home.make(settings.partitions, len(settings.mqtt_addresses))
     with held(home):
         _forget_last_run(settings, home)
         await asyncio.to_thread(prepare, settings, home)
         await journals.prepare(settings, home)
         watch = _Watch(settings.hangs_after_s, home.restarts)
         parts = [
-            _Part(
-                "mosquitto", partial(start_mosquitto, settings, home), partial(_answered, settings.mqtt_address), watch
-            ),
+            *_mosquittos(settings, home, watch),
             *(
                 _Part(name, partial(_python, name, home), partial(_touched, _alive(home, name)), watch)
                 for name in parts_of(settings)
@@ -92,13 +90,14 @@ def parts_of(settings: Settings) -> tuple[str, ...]:
         return "broker", "keeper", "cameras", "api"
     workers = [f"worker-{number}" for number in range(settings.worker_count)]
     keepers = [f"keeper-{number}" for number in range(settings.partitions)]
-    return "access", *workers, *keepers, "cameras", "api"
+    edges = [f"edge-{number}" for number in range(len(settings.mqtt_addresses))] if settings.edges else []
+    return "access", *workers, *edges, *keepers, "cameras", "api"
 
 
 def _forget_last_run(settings: Settings, home: Home) -> None:
     """What is counted and told of parts that are no more."""
     shutil.rmtree(home.metrics)
-    home.make(settings.partitions)
+    home.make(settings.partitions, len(settings.mqtt_addresses))
     for own in home.every_partition(settings.partitions):
         own.keeper_state.unlink(missing_ok=True)
     home.restarts.unlink(missing_ok=True)
@@ -217,11 +216,18 @@ class _Part:
             await self.process.wait()
 
 
-async def start_mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.Process:
+def _mosquittos(settings: Settings, home: Home, watch: _Watch) -> Iterator[_Part]:
+    for number, address in enumerate(settings.mqtt_addresses):
+        name = f"mosquitto-{number}" if number else "mosquitto"
+        yield _Part(name, partial(start_mosquitto, settings, home, number), partial(_answered, address), watch)
+
+
+async def start_mosquitto(settings: Settings, home: Home, number: int = 0) -> asyncio.subprocess.Process:
     """Start Mosquitto with rules made from the registry as it is now."""
+    folder, listeners = home.edge(number).mosquitto, settings.listeners_of(number)
 
     def write() -> Path:
-        mosquitto.end_left_over(home.mosquitto)
+        mosquitto.end_left_over(folder)
         known = registry(settings, home)
         snapshot = known.snapshot()
         known.close()
@@ -233,10 +239,10 @@ async def start_mosquitto(settings: Settings, home: Home) -> asyncio.subprocess.
         meters = [own.meter for own in home.every_partition(settings.partitions)]
         used = used_together(used_of(meter, agreements, now) for meter in meters)
         policy = authorisation.policy(snapshot, now, used)
-        return mosquitto.write(home.mosquitto, settings, policy, accounts)
+        return mosquitto.write(folder, settings, policy, accounts, listeners)
 
     conf = await asyncio.to_thread(write)
-    return await mosquitto.start(settings.mosquitto, conf, (*settings.listeners, *settings.mounted))
+    return await mosquitto.start(settings.mosquitto, conf, listeners)
 
 
 async def _answered(address: tuple[str, int]) -> float:

@@ -30,7 +30,7 @@ listen: 127.0.0.1:{self.port}
 http: 127.0.0.1:{self._monitor}
 max_payload: 8MB
 jetstream {{ store_dir: "{directory}", sync_interval: always }}
-cluster {{ name: journal, listen: 127.0.0.1:{cluster}, routes: [{", ".join(f"nats://127.0.0.1:{one}" for one in routes)}] }}
+{_cluster(cluster, routes)}
 {more}
 """)
 
@@ -67,6 +67,12 @@ cluster {{ name: journal, listen: 127.0.0.1:{cluster}, routes: [{", ".join(f"nat
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+
+def _cluster(port: int, routes: list[int]) -> str:
+    """Nothing for one that is alone."""
+    others = ", ".join(f"nats://127.0.0.1:{one}" for one in routes)
+    return f"cluster {{ name: journal, listen: 127.0.0.1:{port}, routes: [{others}] }}" if routes else ""
 
 
 class Nats:

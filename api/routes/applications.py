@@ -35,7 +35,9 @@ def register_application(
     except MitoyenError:
         with_.registry.take_back_application(application)  # nobody was told its password
         raise
-    return consumers.ApplicationMade(id=application_id, key=key, mqtt=login(with_, account.username, password))
+    return consumers.ApplicationMade(
+        id=application_id, key=key, mqtt=login(with_, caller.id, account.username, password)
+    )
 
 
 @router.get("")

@@ -49,7 +49,8 @@ def add_application_login(
     application: forms.AnApplication, body: credentials.NewLogin, caller: Known, with_: With
 ) -> forms.Mqtt:
     """Another login for an application; its password is shown this once. The others go on."""
-    return login(with_, *_add(with_, own(application, caller, with_).role, body.name))
+    mine = own(application, caller, with_)
+    return login(with_, mine.organisation, *_add(with_, mine.role, body.name))
 
 
 @router.get("/applications/{application}/logins")

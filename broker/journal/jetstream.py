@@ -41,6 +41,7 @@ _decode = msgspec.msgpack.Decoder(list[Entry]).decode
 COUNTED = "counted"
 """The place up to which what gateways sent is counted."""
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # before a pack is sent again: a leader is chosen within seconds
+LOOK_S = 0.1  # how often it is looked for more where no word of it comes
 TIDY_S = 1.0  # how often it is trimmed and measured
 
 
@@ -53,8 +54,10 @@ class _Appended(NamedTuple):
 class JetStreamJournal:
     """The writer's side, made by `opened`."""
 
-    def __init__(self, stream: Stream, beside: Path, *, last: int) -> None:
+    def __init__(self, stream: Stream, beside: Path, *, last: int, alone: bool) -> None:
+        """`alone`: nobody else writes, so that what is written need not be read to be followed."""
         self._stream = stream
+        self._alone = alone
         self._db = sqlite3.connect(beside, isolation_level=None, timeout=5)
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
@@ -136,9 +139,31 @@ class JetStreamJournal:
                 self._packs += 1
                 mark = f"{self._written_by}-{self._packs}"
                 batches.append(Batch(await _insist(partial(self._stream.store, body, mark)), entries))
-            await self._derive(batches, appended.beside.sights)
-            self.last = batches[-1].seq
+            await self._derive(batches if self._alone else [], appended.beside.sights)
+            self.last = max(self.last, batches[-1].seq)
             appended.on_safe(batches)
+            if not self._alone:
+                await self._stream.tell()
+
+    async def follow(self, on_batches: OnSafe) -> None:
+        """Count what others write, in order, and hand it on; until cancelled."""
+        news, place = await self._stream.news(), self._beside.place(COUNTED)
+        while True:
+            news.clear()
+            try:
+                batches = await self.read(place)
+            except Unavailable as error:
+                log.warning("journal_not_followed", reason=str(error))
+                await asyncio.sleep(TIDY_S)
+                continue
+            if batches:
+                await self._derive(batches, {})
+                place = batches[-1].seq
+                self.last = max(self.last, place)
+                on_batches(batches)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), LOOK_S)
 
     async def tidy(self) -> None:
         """Trim and measure the stream now and then; until cancelled."""
@@ -171,9 +196,12 @@ class JetStreamJournal:
         def write() -> None:
             for batch in batches:
                 self._beside.count(batch.entries)
-            self._beside.keep_places({COUNTED: batches[-1].seq})
+            if batches:
+                self._beside.keep_places({COUNTED: batches[-1].seq})
             self._beside.keep_sights(sights)
 
+        if not batches and not sights:
+            return
         await _insist(partial(self._write, write))
 
     async def _write(self, what: Callable[[], None]) -> None:
@@ -212,15 +240,16 @@ class JetStreamReader:
 
 @asynccontextmanager
 async def opened(
-    servers: Servers, name: str, beside: Path, *, replicas: int, limit_bytes: int
+    servers: Servers, name: str, beside: Path, *, replicas: int, limit_bytes: int, alone: bool = True
 ) -> AsyncIterator[JetStreamJournal]:
     """A journal to write, its stream made if it is not there. Raises Unavailable."""
     async with reach(servers) as client:
         stream = Stream(client, name)
         state = await stream.ensure(replicas=replicas, limit_bytes=limit_bytes)
-        journal = JetStreamJournal(stream, beside, last=state.last_seq)
+        journal = JetStreamJournal(stream, beside, last=state.last_seq, alone=alone)
         with closing(journal):
-            await journal.catch_up()
+            if alone:
+                await journal.catch_up()
             async with _while_it_runs(journal):
                 yield journal
 

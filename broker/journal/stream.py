@@ -8,6 +8,7 @@ https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -128,6 +129,21 @@ class Stream:
         if stored.error is not None or not stored.seq:
             raise Unavailable(f"NATS: {stored.error.description if stored.error else 'no number'}")
         return stored.seq
+
+    async def tell(self) -> None:
+        """Let whoever waits for `news` know that there is more to read."""
+        with suppress(NatsError, OSError):  # they look now and then anyway
+            await self._client.publish(f"{self.name}.news", b"")
+
+    async def news(self) -> asyncio.Event:
+        """Set whenever there may be more to read."""
+        something = asyncio.Event()
+
+        async def came(_: Msg) -> None:
+            something.set()
+
+        await self._client.subscribe(f"{self.name}.news", cb=came)
+        return something
 
     async def read(self, after: int, most_bytes: int) -> list[tuple[int, bytes]]:
         """The packs after this number, in order and without a gap; some megabytes at most."""

@@ -18,9 +18,10 @@ from broker.access import Used
 from broker.authority import Authority
 from broker.bearers import Bearers
 from broker.errors import MitoyenError, Unavailable
+from broker.everywhere import Authorities
 from broker.home import Home
 from broker.model import AgreementId
-from broker.part import account
+from broker.part import accounts
 from broker.parts import stores
 from broker.privacy.keys import load_key
 from broker.reading import Formats
@@ -60,7 +61,7 @@ class Access:
         self._home = home
         self._registry = known
         self._workers = workers
-        self._authority = Authority(self._snapshot, workers.used)
+        self._authority = Authorities([Authority(self._snapshot, workers.used) for _ in settings.mqtt_addresses])
         self._bearers = Bearers(known, load_key(home.tags), formats.canonical)
         self._latest = snapshot
         self._changed = asyncio.Event()
@@ -71,7 +72,7 @@ class Access:
         """Until cancelled."""
         login = secrets.load(self._home.logins)["mitoyen.control"]
         await asyncio.gather(
-            self._authority.run(account(self._settings, login)),
+            self._authority.run(accounts(self._settings, login)),
             control.serve(self._home.socket, self.answer),
             self._end_quotas(),
             self._give_notice(),
@@ -89,9 +90,11 @@ class Access:
             case control.Sign():
                 return await self._sign()
             case control.Ready():
-                return self._authority.ready.is_set() and await self._workers.answer(call)
+                return self._authority.ready and await self._workers.answer(call)
             case control.IssueCode() | control.GiveConsent() | control.WithdrawConsent() | control.TellHeld():
                 return await self._answer_bearer(call)
+            case control.TakenIn():
+                raise Unavailable("that is for an edge")
             case _:
                 return await self._workers.answer(call)
 

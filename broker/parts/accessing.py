@@ -24,7 +24,9 @@ async def _run(settings: Settings, home: Home, formats: Formats) -> None:
     known = registry(settings, home)
     try:
         snapshot = await asyncio.to_thread(known.snapshot)
-        workers = Partitioned(home.every_partition(settings.partitions), snapshot)
+        number_of_edges = len(settings.mqtt_addresses) if settings.edges else 0
+        edges = [home.edge(number).socket for number in range(number_of_edges)]
+        workers = Partitioned(home.every_partition(settings.partitions), snapshot, edges)
         access = Access(settings, home, formats, known, workers, snapshot)
         await until_told("access_stopped", access.run(), workers.run())
     finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from pathlib import Path
 
 from broker import secrets
 from broker.errors import Malformed
 from broker.home import Home
 from broker.journal import jetstream
+from broker.journal.jetstream import JetStreamJournal
 from broker.journal.protocol import Journal, JournalReader
 from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
@@ -18,16 +20,27 @@ from broker.settings import Settings
 
 @asynccontextmanager
 async def opened(settings: Settings, home: Home, partition: int = 0) -> AsyncIterator[Journal]:
-    """A partition's, to write. Raises Unavailable."""
+    """A partition's, for whoever serves it. Raises Unavailable."""
     own = home.partition(partition, settings.partitions)
     if settings.journal == "sqlite":
         with closing(SqliteJournal(own.journal, limit_bytes=_limit(settings))) as journal:
             yield journal
     else:
-        at, name = servers(settings), stream(settings, home, partition)
-        replicas, limit = settings.journal_replicas, _limit(settings)
-        async with jetstream.opened(at, name, own.beside, replicas=replicas, limit_bytes=limit) as replicated:
-            yield replicated
+        async with _replicated(settings, home, partition, own.beside, alone=not settings.edges) as journal:
+            yield journal
+
+
+def at_edge(settings: Settings, home: Home, edge: int, partition: int) -> AbstractAsyncContextManager[JetStreamJournal]:
+    """A partition's, for whoever takes in at one Mosquitto of several. Raises Unavailable."""
+    return _replicated(settings, home, partition, home.edge(edge).beside(partition), alone=False)
+
+
+def _replicated(
+    settings: Settings, home: Home, partition: int, beside: Path, *, alone: bool
+) -> AbstractAsyncContextManager[JetStreamJournal]:
+    at, name = servers(settings), stream(settings, home, partition)
+    replicas, limit = settings.journal_replicas, _limit(settings)
+    return jetstream.opened(at, name, beside, replicas=replicas, limit_bytes=limit, alone=alone)
 
 
 def reader(settings: Settings, home: Home, partition: int = 0) -> JournalReader:

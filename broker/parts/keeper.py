@@ -7,12 +7,13 @@ import threading
 from contextlib import ExitStack, closing
 
 from broker import alive, control, secrets
+from broker.everywhere import Publishers
 from broker.home import Home
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress
 from broker.opening import registry
-from broker.part import account, alone
+from broker.part import accounts, alone
 from broker.parts import journals, stores
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
@@ -34,7 +35,7 @@ def run_keeper(settings: Settings, partition: int = 0) -> None:
         stack.enter_context(closing(opened.raw))
         stack.enter_context(closing(opened.released))
         login = secrets.load(home.logins)["mitoyen.live"]
-        live = stack.enter_context(closing(PahoPublisher(account(settings, login, suffix))))
+        live = Publishers([stack.enter_context(closing(PahoPublisher(at))) for at in accounts(settings, login, suffix)])
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
             journal=stack.enter_context(closing(journals.reader(settings, home, partition))),

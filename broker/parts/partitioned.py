@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -26,7 +27,9 @@ LOOK_S = 0.1  # how often it is asked what agreements used
 class Partitioned:
     """What `Access` asks. Of what agreements used it knows what each partition said last, at first what it wrote down."""
 
-    def __init__(self, homes: Sequence[PartitionHome], snapshot: Snapshot) -> None:
+    def __init__(self, homes: Sequence[PartitionHome], snapshot: Snapshot, edges: Sequence[Path] = ()) -> None:
+        """`edges`: the sockets of whoever takes in, if others than the workers do."""
+        self._edges = [control.Control(socket) for socket in edges]
         self._doors = [control.Control(home.socket) for home in homes]
         self._snapshot = snapshot
         self._used = [meter.used_of(home.meter, _limited(snapshot), time.time_ns()) for home in homes]
@@ -44,7 +47,8 @@ class Partitioned:
         """Have all follow the registry. Raises Unavailable if one does not answer, after the others did: it follows when it is back."""
         self._snapshot = snapshot
         asked = [self._ask(number, control.Changed()) for number in range(len(self._doors))]
-        _raise_first(await asyncio.gather(*asked, return_exceptions=True))
+        told = [asyncio.to_thread(edge.call, control.Changed()) for edge in self._edges]
+        _raise_first(await asyncio.gather(*asked, *told, return_exceptions=True))
 
     def used(self, _now: int) -> Mapping[AgreementId, Used]:
         """What agreements with a quota were delivered in its present period."""
@@ -56,6 +60,10 @@ class Partitioned:
 
     async def answer(self, call: control.WorkersCall) -> object:
         """The answer of the partitions that it is for. Raises Unavailable, and Refused."""
+        if isinstance(call, control.Ready):
+            ready = await asyncio.gather(*(asyncio.to_thread(edge.call, call) for edge in self._edges))
+            if not all(msgspec.json.decode(one, type=bool) for one in ready):
+                return False
         asked = divided(call, self._snapshot.partitions, self._owner)
         answers = await asyncio.gather(
             *(self._ask(number, part) for number, part in asked.items()), return_exceptions=True

@@ -104,12 +104,13 @@ class _Serving:
                     return self._latest.revision
                 case (
                     control.Sign()
+                    | control.TakenIn()
                     | control.IssueCode()
                     | control.GiveConsent()
                     | control.WithdrawConsent()
                     | control.TellHeld()
                 ):
-                    raise Unavailable("that is for the process that says who may")
+                    raise Unavailable("that is for another process: the one that says who may, or an edge")
                 case _:
                     return await worker.answer(call)
 

@@ -12,21 +12,23 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from broker import control, mosquitto, secrets, topics
+from broker import control, secrets
 from broker.access import Used
 from broker.audits import Audits
 from broker.entry import Entry
 from broker.errors import JournalFull, Unavailable
+from broker.everywhere import Outbounds
 from broker.home import Home
-from broker.ingest import Ingest, IngestSettings
+from broker.journal.jetstream import JetStreamJournal
 from broker.journal.protocol import NOTHING, Batch, Journal
 from broker.keeper.progress import kept, place_of
 from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
 from broker.outbound import PLACE, Outbound
-from broker.part import account
+from broker.part import account, accounts
 from broker.parts import stores
+from broker.parts.taking import AtEdges, Here, Taking
 from broker.previews import Previews
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
@@ -51,24 +53,32 @@ class Worker:
         self._settings = settings
         self._home = home
         self._own = own = home.partition(partition, settings.partitions)
-        self._whole = settings.partitions == 1
-        self._partition = partition
         self._formats = formats
         self._registry = known
         self._hash_of = tags.hasher(load_key(home.tags))
         self._journal = journal
         self._meter = Meter(own.meter)
         pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
-        self._outbound = Outbound(journal, pseudonyms, settings.lateness_ns, self._meter)
-        self._ingest = Ingest(
-            journal,
-            IngestSettings(settings.batch_records, settings.batch_delay_ms / 1000, settings.ahead_ns),
-            formats=formats,
-            on_batch=self._outbound.offer,
-            places=lambda: {PLACE: self._outbound.place},
-            on_new_session=lambda: mosquitto.keep_sessions(home.mosquitto),
-            mark=None if self._whole else topics.mark(partition),
+        self._outbound = Outbounds(
+            [
+                Outbound(journal, pseudonyms, settings.lateness_ns, None if n else self._meter, name=_place(n))
+                for n in range(len(settings.mqtt_addresses))
+            ]
         )
+        suffix = "" if settings.partitions == 1 else f"-{partition}"
+        logins = secrets.load(home.logins)
+        self._accounts = accounts(settings, logins["mitoyen.live"], suffix)
+        self._taking: Taking
+        if settings.edges:
+            assert isinstance(journal, JetStreamJournal), "the settings' own check"
+            sockets = [home.edge(number).socket for number in range(len(settings.mqtt_addresses))]
+            self._taking = AtEdges(journal, sockets, partition, on_batches=self._outbound.offer_all)
+        else:
+            at = account(settings, logins["mitoyen.ingest"], suffix)
+            self._taking = Here(
+                settings, formats, journal, at, home.mosquitto, partition,
+                on_batch=self._outbound.offer, places=lambda: self._outbound.places,
+            )  # fmt: skip
         self._previews = Previews(partial(stores.raw, settings, home), self._note_preview, settings.lateness_ns)
         self._audits = Audits(home.settings, self._note_preview)
         self._latest = Snapshot(-1)
@@ -80,13 +90,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        logins = secrets.load(self._home.logins)
-        suffix = "" if self._whole else f"-{self._partition}"
-        await asyncio.gather(
-            self._outbound.run(account(self._settings, logins["mitoyen.live"], suffix)),
-            self._ingest.run(account(self._settings, logins["mitoyen.ingest"], suffix)),
-            self._tidy(),
-        )
+        await asyncio.gather(self._outbound.run(self._accounts), self._taking.run(), self._tidy())
 
     def close(self) -> None:
         """Write down what is known in memory alone."""
@@ -119,15 +123,12 @@ class Worker:
         self._latest = snapshot
         self._meter.follow(snapshot, time.time_ns())
         routes = compile_routes(snapshot, self._formats.decoders)
-        self._ingest.routes = routes
-        self._outbound.consents = snapshot.consented(self._hash_of)
-        self._outbound.change(routes)
+        self._outbound.change(routes, snapshot.consented(self._hash_of))
         if erasing:
             self._outbound.take_back()
         if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
             self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
-        if not self._whole:
-            await self._ingest.listen_to({topics.input_of_organisation(g.organisation) for g in snapshot.gateways})
+        await self._taking.follow(snapshot, routes)
 
     def used(self, now: int) -> Mapping[AgreementId, Used]:
         """What agreements with a quota were delivered in the period that `now` (ns) falls in."""
@@ -146,7 +147,7 @@ class Worker:
                 self._held_until = time.monotonic() + control.HELD_S
                 return os.getpid()
             case control.Ready():
-                return self._ingest.connected and self._outbound.connected
+                return self._taking.connected and self._outbound.connected
             case control.Reconcile():
                 return await self._reconciled()
             case control.FramesSeen(entries=entries):
@@ -188,9 +189,8 @@ class Worker:
                 return await self._previews.answer(call, self._latest.datastreams, time.time_ns())
             case control.Audit():
                 return await self._audits.answer(call, self._latest.datastreams, time.time_ns())
-            case control.Suggested(organisation=organisation, gateway=gateway):
-                foreign = self._ingest.routes.foreign.get((organisation, gateway))
-                return self._ingest.suggestions.of((organisation, gateway), foreign.streams if foreign else {})
+            case control.Suggested():
+                return await self._taking.suggested(call)
             case control.Decode():
                 return await asyncio.to_thread(self._decoded, call)
 
@@ -222,7 +222,7 @@ class Worker:
     async def _caught_up(self) -> bool:
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(control.CAUGHT_UP_S):
-                newest = await self._ingest.caught_up()
+                newest = await self._taking.caught_up()
                 while self._kept < newest:
                     self._kept = await asyncio.to_thread(place_of, self._own.keeper)
                     if self._kept < newest:
@@ -255,4 +255,9 @@ class Worker:
             JOURNAL_BYTES.set(self._journal.used_bytes())
 
     def _keep_places(self) -> None:
-        self._journal.keep_places({PLACE: self._outbound.place})
+        self._journal.keep_places(self._outbound.places)
+
+
+def _place(mosquitto: int) -> str:
+    """The name of what was published at one of the Mosquittos."""
+    return f"{PLACE}-{mosquitto}" if mosquitto else PLACE

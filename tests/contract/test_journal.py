@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,13 +14,16 @@ import pytest
 from broker.entry import Entry, Refusal
 from broker.errors import JournalFull, Unavailable
 from broker.journal.beside import KEPT_REFUSALS
-from broker.journal.jetstream import JetStreamReader, opened, packs
+from broker.journal.jetstream import JetStreamJournal, JetStreamReader, opened, packs
 from broker.journal.protocol import NOTHING, Batch, Beside, Journal, JournalReader, Untimed
-from broker.journal.servers import Servers, urls
+from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.points import Point
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
+from mitoyen import certificates
+from tests.natsservers import NatsServer
+from tests.servers import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -348,6 +352,64 @@ async def test_a_reader_whose_batches_were_trimmed_is_told_and_skips_nothing(jet
 
         await until(is_told)
         assert [batch.seq for batch in await journal.read(2)] == [3, 4]
+
+
+async def test_what_several_write_is_followed_by_another_in_order_and_counted_once(
+    jetstream: JetStream, tmp_path: Path
+) -> None:
+    followed: list[Batch] = []
+
+    def at(name: str) -> AbstractAsyncContextManager[JetStreamJournal]:
+        return opened(jetstream.servers, jetstream.stream, tmp_path / name, replicas=3, limit_bytes=ROOM, alone=False)
+
+    async with at("edge 0") as first, at("edge 1") as second, at("worker") as worker:
+        following = asyncio.create_task(worker.follow(followed.extend))
+        for number in range(20):
+            await asyncio.gather(append(first, [entry(number)]), append(second, [entry(number + 100)]))
+        await _all_are(followed, 40)
+        following.cancel()
+        assert followed == await read_all(worker)
+        assert [batch.seq for batch in followed] == list(range(1, 41))
+        for beginning in (0, 100):
+            written = [
+                one.arrived for batch in followed for one in batch.entries if one.arrived // 100 == beginning // 100
+            ]
+            assert written == list(range(beginning, beginning + 20))
+        assert [one.accepted for one in worker.presences()] == [40]
+        assert (first.presences(), second.presences()) == ([], [])
+    async with at("worker") as again:
+        following = asyncio.create_task(again.follow(followed.extend))
+        await append(again, [entry(200)])
+        await _all_are(followed, 41)
+        following.cancel()
+        assert [one.accepted for one in again.presences()] == [41]
+
+
+async def test_servers_that_ask_for_a_certificate_and_a_password_are_given_both(tmp_path: Path) -> None:
+    certificates.make(tmp_path / "tls", ["127.0.0.1"], ["broker"], 1)
+    tls = {name: tmp_path / "tls" / name for name in ("ca.pem", "server.pem", "server.key", "broker.pem", "broker.key")}
+    asks = (
+        f'tls {{ cert_file: "{tls["server.pem"]}", key_file: "{tls["server.key"]}", ca_file: "{tls["ca.pem"]}", verify: true }}\n'
+        "authorization { user: mitoyen, password: secret }"
+    )
+    (tmp_path / "n").mkdir()
+    port, monitor = free_ports(2)
+    with NatsServer(tmp_path / "n", "n", (port, 0, monitor), [], asks):
+        known = Servers(
+            (f"tls://127.0.0.1:{port}",),
+            "mitoyen",
+            "secret",
+            tls["ca.pem"],
+            tls["broker.pem"],
+            tls["broker.key"],
+        )
+        async with opened(known, "s", tmp_path / "beside", replicas=1, limit_bytes=ROOM) as journal:
+            await append(journal, [entry(1)])
+            assert await read_all(journal) == [Batch(1, [entry(1)])]
+        for unknown in (replace(known, password="other"), replace(known, certificate=None, key=None)):
+            with pytest.raises(Unavailable):
+                async with reach(unknown):
+                    pass
 
 
 async def test_where_no_server_answers_it_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Several Mosquittos as one: what is published goes to each, and what is decided holds at each before it counts as done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from broker.authority import Authority
+from broker.consent import Consents
+from broker.journal.protocol import Batch
+from broker.keeper.news import LivePublisher
+from broker.keeper.plan import Feed
+from broker.mqtt.connection import Account
+from broker.outbound import Outbound
+from broker.points import Point
+from broker.registry.snapshot import Snapshot
+from broker.routes import Routes
+
+
+class Outbounds:
+    """Each follows the journal by itself, so that one that is away delays no other; the journal is kept for the last."""
+
+    def __init__(self, each: Sequence[Outbound]) -> None:
+        self._each = each
+
+    async def run(self, accounts: Sequence[Account]) -> None:
+        await asyncio.gather(*(one.run(account) for one, account in zip(self._each, accounts, strict=True)))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The last batch that was published and acknowledged whole, by name."""
+        return {one.name: one.place for one in self._each}
+
+    @property
+    def place(self) -> int:
+        """What all have published."""
+        return min(one.place for one in self._each)
+
+    @property
+    def connected(self) -> bool:
+        return all(one.connected for one in self._each)
+
+    def offer(self, batch: Batch) -> None:
+        for one in self._each:
+            one.offer(batch)
+
+    def offer_all(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self.offer(batch)
+
+    def remember(self, stream: str, points: list[Point]) -> None:
+        for one in self._each:
+            one.remember(stream, points)
+
+    def change(self, routes: Routes, consents: Consents) -> None:
+        for one in self._each:
+            one.consents = consents
+            one.change(routes)
+
+    def take_back(self) -> None:
+        for one in self._each:
+            one.take_back()
+
+
+class Authorities:
+    """A revocation is done when it holds at each; while one can't be reached, it is not."""
+
+    def __init__(self, each: Sequence[Authority]) -> None:
+        self._each = each
+
+    async def run(self, accounts: Sequence[Account]) -> None:
+        await asyncio.gather(*(one.run(account) for one, account in zip(self._each, accounts, strict=True)))
+
+    @property
+    def ready(self) -> bool:
+        return all(one.ready.is_set() for one in self._each)
+
+    async def apply(self, snapshot: Snapshot, passwords: Mapping[str, str]) -> None:
+        """Raises Unavailable where one could not be told; it learns it when it is back, and the others hold to it already."""
+        told = await asyncio.gather(*(one.apply(snapshot, passwords) for one in self._each), return_exceptions=True)
+        for error in told:
+            if error is not None:
+                raise error
+
+
+class Publishers:
+    """Windows and states, published to each."""
+
+    def __init__(self, each: Sequence[LivePublisher]) -> None:
+        self._each = each
+
+    def publish(self, feed: Feed, points: list[Point]) -> None:
+        for one in self._each:
+            one.publish(feed, points)
+
+    def tell(self, topic: str, payload: bytes) -> bool:
+        told = [one.tell(topic, payload) for one in self._each]  # to all, though one is away
+        return all(told)
+
+    def wants_retained(self) -> bool:
+        wants = [one.wants_retained() for one in self._each]  # all, for each says it once
+        return any(wants)
+
+    def forward(self) -> None:
+        for one in self._each:
+            one.forward()
