@@ -20,6 +20,7 @@ from broker.store.reads import points_of
 
 CHUNK = 5_000  # points read at once when a stream is filled with what was stored before it
 LEAST_CHUNK = 100  # of each datastream, where a stream is made of many
+TOGETHER = 200  # streams that are filled at once, where little was stored before them: one has to be found on the disk for each
 
 
 class Past:
@@ -51,19 +52,27 @@ class Past:
         self._progress.begin_backfills({stream: by_stream[stream].of_people for stream in new})
 
     def fill(self) -> bool:
-        """Fill a chunk of the first stream that lacks what was stored before it; whether there was one."""
-        for backfill in self._progress.backfills():
-            feed = self._known.plan.by_stream.get(backfill.stream)
-            if feed is None:
-                self._progress.keep_backfill(backfill, {}, Tally(), done=True)
-                continue
-            fill = self._copy if feed.profile.aggregate is None else self._aggregate
-            waiting: Counter[Window] = Counter()
-            tally = Tally()
-            done = fill(feed, backfill, waiting, tally)
-            self._progress.keep_backfill(backfill, waiting, tally, done=done)
+        """Fill the first streams that lack what was stored before them, up to a chunk of it; whether there was one."""
+        filled: list[tuple[Backfill, bool]] = []
+        waiting: Counter[Window] = Counter()
+        tally, read = Tally(), 0
+        for backfill in self._progress.backfills(TOGETHER):
+            done = self._fill(backfill, waiting, tally)
+            filled.append((backfill, done))
+            read += tally[backfill.stream, RELEASED]
+            if not done or read >= CHUNK:
+                break
+        if filled:
+            self._progress.keep_backfills(filled, waiting, tally)
+        return bool(filled)
+
+    def _fill(self, backfill: Backfill, waiting: Counter[Window], tally: Tally) -> bool:
+        """Whether that was all of a stream."""
+        feed = self._known.plan.by_stream.get(backfill.stream)
+        if feed is None:
             return True
-        return False
+        fill = self._copy if feed.profile.aggregate is None else self._aggregate
+        return fill(feed, backfill, waiting, tally)
 
     def _copy(self, feed: Feed, backfill: Backfill, waiting: Counter[Window], tally: Tally) -> bool:
         after = (backfill.position, backfill.key)

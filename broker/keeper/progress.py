@@ -135,17 +135,22 @@ class Progress:
     def known_streams(self) -> set[str]:
         return {stream for (stream,) in self._db.execute("select stream from backfills")}
 
-    def backfills(self) -> list[Backfill]:
-        rows = self._db.execute("select stream, position, key from backfills where not done order by stream")
+    def backfills(self, most: int = -1) -> list[Backfill]:
+        """What is still to be filled, by stream; so many at most."""
+        rows = self._db.execute(
+            "select stream, position, key from backfills where not done order by stream limit ?", (most,)
+        )
         return [Backfill(*row) for row in rows]
 
-    def keep_backfill(self, backfill: Backfill, touched: Mapping[Window, int], tally: Tally, *, done: bool) -> None:
-        """It came this far, or is done; so many records wait for these windows."""
+    def keep_backfills(
+        self, filled: Iterable[tuple[Backfill, bool]], touched: Mapping[Window, int], tally: Tally
+    ) -> None:
+        """They came this far, and are done or not; so many records wait for these windows."""
         with self._changing() as db:
             self._wait(db, touched, tally)
-            db.execute(
+            db.executemany(
                 "update backfills set position = ?, key = ?, done = ? where stream = ?",
-                (backfill.position, backfill.key, done, backfill.stream),
+                [(one.position, one.key, done, one.stream) for one, done in filled],
             )
         self._opened(touched)
 
