@@ -18,6 +18,7 @@ from bench.faults.load import STEP_S, account, numbered
 from bench.faults.reconcile import reconciled
 from bench.faults.world import World
 from broker.mqtt import codec, connection
+from tests.owners import new_reader
 from tests.pictures import street
 from tests.servers import Mitoyen
 
@@ -133,7 +134,7 @@ def frames(folder: Path, *, count: int, rate: float) -> dict[str, Any]:
     with Mitoyen(folder) as broker, Memory(broker) as memory:
         world = World.made(broker)
         world.owner.datastream("camera", kind="camera")
-        world.reader.agree(world.owner.offer(["camera"], BLUR, id="camera")["id"])
+        new_reader(broker, "viewer").agree(world.owner.offer(["camera"], BLUR, id="camera")["id"])
         parts = {name: broker.part(name) for name in PARTS}
         with world.load(rate) as load:
             load.await_answers(int(rate), PROGRESS_S)

@@ -216,9 +216,10 @@ async def connect(account: Account, on_messages: OnMessages, *, session_expiry_s
         transport, connection = await asyncio.wait_for(
             loop.create_connection(lambda: Connection(on_messages), account.host, account.port), PATIENCE_S
         )
+        # it may have been cut already, and then is no socket any more
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise Unavailable(f"Mosquitto does not answer at {account.host}:{account.port}: {error}") from error
-    transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         transport.write(
             codec.connect(
