@@ -30,6 +30,8 @@ GROWS_MB = 150
 PACKETS = 25
 """Broken packets that a connection is sent, should Mosquitto not hang up first."""
 AT_ONCE = 200
+TOGETHER = 5_000
+"""Payloads after which it is waited until all are counted: else what grows is Mosquitto's queue, as it may."""
 ACCEPTED, NOT_AUTHORIZED = 0x00, 0x87  # MQTT 5, 3.4.2.1
 OTHERS = ("in/o/g/certain", "live/o/whole/certain", "frame/o/g/certain", "$CONTROL/dynamic-security/v1", "ack/o/g")
 """Where this gateway may not publish."""
@@ -108,9 +110,11 @@ def malformed(folder: Path, *, count: int, rate: float) -> dict[str, Any]:
             before = dict(memory.most)
             prefix = login["topic"].rpartition("/")[0]
             own = [f"{prefix}/{name}" for name in ("nonsense", "unknown", "x" * 200, "é ☃")]
-            reasons = asyncio.run(_publish(login, own, count))
+            reasons, made, counted = Counter[int](), payloads(SEED), True
+            for published in range(0, count, TOGETHER):
+                reasons += asyncio.run(_publish(login, own, min(TOGETHER, count - published), made))
+                counted = counted and _awaited(lambda: _counted(world) == reasons[ACCEPTED])  # noqa: B023 - at once
             reasons += sum((asyncio.run(_publish(login, [topic], 1)) for topic in OTHERS), Counter())
-            counted = _awaited(lambda: _counted(world) == reasons[ACCEPTED])
             seen = _counted(world)
             sent = _send(broker.mqtt_port, login, count)  # of which some are right after all
             alive = load.await_answers(100, PROGRESS_S) and all(broker.part(name) == pid for name, pid in parts.items())
