@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from broker.settings import Settings
+from tests.natsservers import NATS_SERVER
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
@@ -45,6 +47,14 @@ def test_systemd_finds_nothing_wrong_with_a_unit(unit: Path, tmp_path: Path) -> 
     own = str(tmp_path / unit.name.replace("@", "@one"))
     found = subprocess.run(["systemd-analyze", "verify", "--man=no", own], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_nats_finds_nothing_wrong_with_its_configuration_and_syncs_each_pack() -> None:
+    known = {**os.environ, "NATS_NAME": "n", "NATS_PASSWORD": "p"}
+    command = [str(NATS_SERVER), "-t", "-c", str(DEPLOY / "nats.conf")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=known)
+    assert found.returncode == 0, found.stderr
+    assert "sync_interval: always" in (DEPLOY / "nats.conf").read_text()
 
 
 def test_every_setting_that_is_named_there_exists() -> None:
