@@ -41,8 +41,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, broker: Mitoyen, *, also: tuple[str, ...] = (), **context: Any) -> Iterator[Page]:
-    """A page of somebody who was never here before. At the end: no error in its console, no request that left the origin, but to `also`."""
+def visitor(browser: Browser, broker: Mitoyen, **context: Any) -> Iterator[Page]:
+    """A page of somebody who was never here before. At the end: no error in its console, no request that left the origin."""
     visit = browser.new_context(
         base_url=broker.url, **{"locale": "en-GB", "viewport": {"width": 1280, "height": 860}, **context}
     )
@@ -53,8 +53,9 @@ def visitor(browser: Browser, broker: Mitoyen, *, also: tuple[str, ...] = (), **
         "console", lambda said: wrong.append(said.text) if said.type == "error" and not _refused(said.text) else None
     )
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    own = {broker.url, *also}
-    page.on("request", lambda request: wrong.append(f"left for {request.url}") if _leaves(request, own) else None)
+    page.on(
+        "request", lambda request: wrong.append(f"left the origin: {request.url}") if leaves(request, broker) else None
+    )
     try:
         yield page
         assert not wrong, wrong
@@ -75,9 +76,9 @@ def _refused(said: str) -> bool:
     return said.startswith("Failed to load resource: the server responded with a status of 4")
 
 
-def _leaves(request: Request, origins: set[str]) -> bool:
+def leaves(request: Request, broker: Mitoyen) -> bool:
     address = urlsplit(request.url)
-    return address.scheme not in ("data", "blob") and f"{address.scheme}://{address.netloc}" not in origins
+    return address.scheme not in ("data", "blob") and f"{address.scheme}://{address.netloc}" != broker.url
 
 
 def violations(page: Page) -> list[str]:

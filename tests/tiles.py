@@ -37,8 +37,10 @@ def server(colour: tuple[int, int, int]) -> Iterator[str]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as started:
         threading.Thread(target=started.serve_forever, name="tiles").start()
-        yield f"http://127.0.0.1:{started.server_port}"
-        started.shutdown()
+        try:
+            yield f"http://127.0.0.1:{started.server_port}"
+        finally:
+            started.shutdown()
 
 
 def water() -> bytes:

@@ -5,6 +5,7 @@
  * spot again after each filter took its worker, and the page beside it, longer than anyone waits.
  */
 export type Place = readonly [longitude: number, latitude: number];
+export type Box = readonly [west: number, south: number, east: number, north: number];
 export type Group = { place: [number, number]; members: readonly number[] };
 
 const WORLD_PX = 512; // as wide as MapLibre draws it at zoom 0
@@ -16,21 +17,34 @@ type Crowd = { x: number; y: number; members: number[] };
 /** The cells of a square grid over the world that hold something, by their number: row by row, so many to a row. */
 type Grid = { held: Map<number, Crowd>; width: number };
 
-/** Prepared once for some places; asked at each zoom. From `apart` on each is a group of its own. */
-export function grouping(places: readonly Place[], apart: number): (zoom: number) => Group[] {
+/** Prepared once for some places; asked at each zoom for those within a box. From `apart` on each is a group of its own. */
+export function grouping(places: readonly Place[], apart: number): (zoom: number, within: Box) => Group[] {
   const points = places.map(project);
-  return (zoom) => {
+  return (zoom, within) => {
+    const seen = [...places.keys()].filter((i) => holds(within, places[i]!));
     const level = Math.floor(zoom);
-    if (level >= apart) return places.map(([x, y], i) => ({ place: [x, y], members: [i] }));
+    if (level >= apart) return seen.map((i) => ({ place: [...places[i]!], members: [i] }));
     const cells = (WORLD_PX * 2 ** level) / RADIUS_PX;
-    return merged(gridded(points, cells), NEAR / cells).map(({ x, y, members }) => ({ place: unproject(x, y), members }));
+    return merged(gridded(points, seen, cells), NEAR / cells).map(({ x, y, members }) => ({ place: unproject(x, y), members }));
   };
 }
 
-function gridded(points: readonly Place[], cells: number): Grid {
+const holds = ([west, south, east, north]: Box, [x, y]: Place): boolean => x > west && x < east && y > south && y < north;
+
+/** The smallest box around some places; there is at least one. */
+export function around(places: readonly Place[]): [number, number, number, number] {
+  const [first, ...others] = places;
+  return others.reduce<[number, number, number, number]>(
+    ([w, s, e, n], [x, y]) => [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)],
+    [first![0], first![1], first![0], first![1]],
+  );
+}
+
+function gridded(points: readonly Place[], seen: readonly number[], cells: number): Grid {
   const held = new Map<number, Crowd>();
   const width = Math.ceil(cells) + 2; // a cell more on each side, so that each has neighbours
-  points.forEach(([x, y], i) => {
+  for (const i of seen) {
+    const [x, y] = points[i]!;
     const cell = (Math.floor(y * cells) + 1) * width + Math.floor(x * cells) + 1;
     const crowd = held.get(cell);
     if (crowd === undefined) held.set(cell, { x, y, members: [i] });
@@ -39,7 +53,7 @@ function gridded(points: readonly Place[], cells: number): Grid {
       crowd.x += (x - crowd.x) / crowd.members.length;
       crowd.y += (y - crowd.y) / crowd.members.length;
     }
-  });
+  }
   return { held, width };
 }
 

@@ -1,10 +1,9 @@
 /** A map on its own vector ground: what is drawn comes from this origin, with a tile server or without. */
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Feature, Point } from "geojson";
 import type { GeoJSONSource, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
 import { isDark, onAppearance } from "./appearance";
-import { grouping, type Group } from "./groups";
+import { around, grouping, type Box, type Group } from "./groups";
 import { FONT, TILES, underlay, type Underlay } from "./tiles";
 import { locale, t } from "./words";
 
@@ -26,7 +25,7 @@ type Properties = {
   class?: string;
 };
 /** What is to be seen now. */
-type Scene = Properties & { grouped: (zoom: number) => Group[] };
+type Scene = Properties & { grouped: (zoom: number, within: Box) => Group[] };
 
 export function CityMap(properties: Properties): JSX.Element {
   const at = useRef<HTMLDivElement>(null);
@@ -106,12 +105,6 @@ async function draw(at: HTMLElement, now: { current: Scene }): Promise<[MapLibre
   made.on("mousemove", (event) => {
     made.getCanvas().style.cursor = near(made, event.point).length ? "pointer" : "";
   });
-  let level = Math.floor(view.zoom);
-  made.on("zoom", () => {
-    if (Math.floor(made.getZoom()) === level) return;
-    level = Math.floor(made.getZoom());
-    show(made, now.current);
-  });
   made.on("moveend", () => {
     show(made, now.current);
     const { lng, lat } = made.getCenter();
@@ -126,13 +119,12 @@ const near = (map: MapLibre, { x, y }: { x: number; y: number }): ReturnType<Map
   map.getLayer("spots") ? map.queryRenderedFeatures([[x - 5, y - 5], [x + 5, y + 5]], { layers: ["spots", "clusters"] }) : [];
 
 /** One sensor's page, or nearer to where those of a group stand. */
-function choose(map: MapLibre, point: { x: number; y: number }, { spots, grouped, onChoose }: Scene): void {
-  const found = near(map, point)[0];
+function choose(map: MapLibre, point: { x: number; y: number }, { onChoose }: Scene): void {
+  const found = near(map, point)[0]?.properties as Mark | undefined;
   if (!found) return;
-  const members = found.properties["count"] === undefined ? [] : grouped(map.getZoom())[found.properties["i"] as number]?.members;
-  if (!members?.length) return onChoose?.(found.properties["i"] as number);
+  if (!("count" in found)) return onChoose?.(found.i);
   const zoom = Math.min(APART, Math.floor(map.getZoom()) + 1); // one at least, or those in one place would never part
-  const camera = map.cameraForBounds(around(members.map((i) => spots[i]!.place)), { padding: 64, maxZoom: APART });
+  const camera = map.cameraForBounds([found.west, found.south, found.east, found.north], { padding: 64, maxZoom: APART });
   if (!camera) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   map[still ? "jumpTo" : "easeTo"]({ ...camera, zoom: Math.max(zoom, camera.zoom ?? zoom) });
@@ -144,9 +136,10 @@ function show(map: MapLibre, { spots, grouped }: Scene): void {
   if (!source) return;
   const [[west, south], [east, north]] = map.getBounds().toArray() as [[number, number], [number, number]];
   const [wide, high] = [(east - west) / 2, (north - south) / 2];
-  const seen = grouped(map.getZoom()).map(mark(spots)).filter(({ geometry: { coordinates: [x, y] } }) => x! > west - wide && x! < east + wide && y! > south - high && y! < north + high);
+  const seen = grouped(map.getZoom(), [west - wide, south - high, east + wide, north + high]);
+  const told = new Intl.NumberFormat(locale(), { notation: "compact" });
   map.getContainer().parentElement?.toggleAttribute("data-drawn", false);
-  source.setData({ type: "FeatureCollection", features: seen });
+  source.setData({ type: "FeatureCollection", features: seen.map((one) => ({ type: "Feature", geometry: { type: "Point", coordinates: one.place }, properties: mark(one, spots, told) })) });
 }
 
 /** Other spots: they are shown where one looks already, or one is moved to them. */
@@ -156,20 +149,16 @@ function update(map: MapLibre, scene: Scene): void {
   map.fitBounds(around(spots.map((one) => one.place)), { padding: 48, maxZoom: 14.5, animate: false });
 }
 
-function around(places: readonly [number, number][]): [number, number, number, number] {
-  const [first, ...others] = places;
-  return others.reduce(
-    ([w, s, e, n], [x, y]) => [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)],
-    [first![0], first![1], first![0], first![1]],
-  );
-}
+/** What the map knows of a group: the only spot in it, or how many and in which box they stand. */
+type Mark = { i: number; colour: string; hollow: boolean } | { count: number; told: string; west: number; south: number; east: number; north: number };
 
-/** A group as the map draws it: `i` is its number, or that of the only spot in it. */
-const mark = (spots: readonly Spot[]) => ({ place, members }: Group, i: number): Feature<Point> => {
-  const only = members.length === 1 ? spots[members[0]!] : undefined;
-  const properties = only ? { i: members[0], colour: only.colour, hollow: !!only.hollow } : { i, count: members.length, told: members.length.toLocaleString(locale(), { notation: "compact" }) };
-  return { type: "Feature", geometry: { type: "Point", coordinates: place }, properties };
-};
+function mark({ members }: Group, spots: readonly Spot[], told: Intl.NumberFormat): Mark {
+  const [i, ...others] = members;
+  const { colour, hollow } = spots[i!]!;
+  if (!others.length) return { i: i!, colour, hollow: !!hollow };
+  const [west, south, east, north] = around(members.map((one) => spots[one]!.place));
+  return { count: members.length, told: told.format(members.length), west, south, east, north };
+}
 
 // --- how it looks
 

@@ -16,7 +16,7 @@ from api.routes.portal import Shown
 from api.serve import application
 from api.sessions import CSRF
 from tests import tiles
-from tests.browser import chromium, violations, visitor
+from tests.browser import chromium, leaves, violations, visitor
 from tests.environments import python
 from tests.identity import CLIENT, SECRET, Provider, provider
 from tests.owners import Owner, new_owner
@@ -258,13 +258,23 @@ def test_somebody_signs_in_through_a_provider_of_anothers_making_and_sees_a_tile
         with Mitoyen(tmp_path_factory.mktemp("broker"), environment=own) as broker, chromium() as browser:
             owner = new_owner(broker, "lamplighters")
             httpx.put(f"{other.url}/users/ada", json={"team": owner.id}, trust_env=False, verify=TLS).raise_for_status()
-            with visitor(browser, broker, also=(other.url, pictures)) as page:
-                page.goto("/sign-in?to=/owner/gateways/g")
-                page.get_by_role("link", name="Sign in at 127.0.0.1").click()
-                page.get_by_placeholder("sub").fill("ada")
-                page.get_by_role("button", name="Authorize").click()
-                expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-                assert page.url == f"{broker.url}/owner/gateways/g"
-                expect(page.get_by_role("heading", level=1)).to_contain_text("g")
-                page.get_by_role("link", name="Map", exact=True).click()
-                assert _drawn(page) == COLOUR
+            page = browser.new_context(
+                base_url=broker.url, locale="en-GB"
+            ).new_page()  # no visitor: the other's page asks others, too
+            asked: set[str] = set()
+            page.on(
+                "request",
+                lambda one: (
+                    asked.add(one.url) if one.frame.url.startswith(broker.url) and leaves(one, broker) else None
+                ),
+            )
+            page.goto("/sign-in?to=/owner/gateways/g")
+            page.get_by_role("link", name="Sign in at 127.0.0.1").click()
+            page.get_by_placeholder("sub").fill("ada")
+            page.get_by_role("button", name="Authorize").click()
+            expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            assert page.url == f"{broker.url}/owner/gateways/g"
+            page.get_by_role("link", name="Map", exact=True).click()
+            assert _drawn(page) == COLOUR
+            assert {one for one in asked if not one.startswith((other.url, pictures))} == set()
+            assert any(one.startswith(pictures) for one in asked)
