@@ -19,7 +19,7 @@ VULNERABILITIES_ARGS ?=
 SOAK_ARGS ?=
 export PYTHON
 
-.PHONY: help setup demo setup-test check vulnerabilities reference test test-all bench bench-revocation audit bench-sensorthings faults cluster bench-portal screenshots soak lock
+.PHONY: help setup demo setup-test check vulnerabilities reference test test-all bench bench-revocation audit bench-sensorthings faults cluster faults-cluster bench-portal screenshots soak lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ faults: setup-test ## break what can break while messages flow, and reconcile: a
 
 cluster: setup-test ## run a city that outgrew one machine on this one: three NATS servers, two edges, three workers, PostgreSQL, InfluxDB
 	.venv/bin/python -m bench.cluster
+
+faults-cluster: setup-test ## kill what a cluster stands on while publishers wait for receipts, and reconcile: ten minutes
+	.venv/bin/python -m bench.cluster.faults $(FAULTS_ARGS)
 
 bench-portal: setup-test ## measure the portal with 20,000 datastreams on its map: first paint, and the answer to each interaction
 	.venv/bin/python -m bench.portal $(BENCH_ARGS)

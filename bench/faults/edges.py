@@ -96,12 +96,12 @@ def _hang(world: World, _load: Load) -> dict[str, bool]:
     os.kill(mosquitto, signal.SIGSTOP)
     try:
         end = time.monotonic() + LONGER_THAN_MOSQUITTO_MAY_TAKE_S
-        refused = _agrees(first) == httpx.codes.SERVICE_UNAVAILABLE
+        refused = _agrees(world, first) == httpx.codes.SERVICE_UNAVAILABLE
         time.sleep(max(0.0, end - time.monotonic()))
     finally:
         os.kill(mosquitto, signal.SIGCONT)
     world.broker.await_that(world.broker.ready, "it does not answer again")
-    return {"refused": refused, "made_again": _agrees(second) == httpx.codes.CREATED}
+    return {"refused": refused, "made_again": _agrees(world, second) == httpx.codes.CREATED}
 
 
 def _made(world: World, name: str) -> int:
@@ -111,8 +111,8 @@ def _made(world: World, name: str) -> int:
         return client.post("/api/v1/datastreams", json=body, timeout=60).status_code
 
 
-def _agrees(reader: Reader) -> int:
+def _agrees(world: World, reader: Reader) -> int:
     """The status of an agreement."""
     with reader.broker.client(reader.key) as client:
-        body = {"offer": "whole", "application": reader.id, "purpose": "testing", "accept": True}
+        body = {"offer": world.offer("whole"), "application": reader.id, "purpose": "testing", "accept": True}
         return client.post("/api/v1/agreements", json=body, timeout=60).status_code

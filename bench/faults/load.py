@@ -210,15 +210,17 @@ class Load:
 
     def await_answers(self, more: int, within_s: float) -> bool:
         """Wait until so many more messages have a receipt; whether they have. (Mosquitto answers plain ones whatever becomes of them.)"""
-        wanted, until = self._answered() + more, time.monotonic() + within_s
-        while self._answered() < wanted and time.monotonic() < until:
+        wanted, until = self.answered + more, time.monotonic() + within_s
+        while self.answered < wanted and time.monotonic() < until:
             time.sleep(STEP_S)
-        return self._answered() >= wanted
+        return self.answered >= wanted
 
     def counts(self) -> Counter[str]:
         return Counter({publisher.datastream: publisher.sent for publisher in self.publishers})
 
-    def _answered(self) -> int:
+    @property
+    def answered(self) -> int:
+        """Messages that had a receipt."""
         return sum(one.sent - len(one.waiting) for one in self.publishers if one.certain)
 
     def __enter__(self) -> Self:

@@ -101,7 +101,9 @@ def history_of(world: World, offer: str) -> dict[str, Columns]:
     until = time.monotonic() + SETTLE_S
     with world.broker.client(world.reader.key) as client:
         while True:
-            answer = client.get(f"/api/v1/offers/{offer}/observations", params={"format": "arrow"}, timeout=300)
+            answer = client.get(
+                f"/api/v1/offers/{world.offer(offer)}/observations", params={"format": "arrow"}, timeout=300
+            )
             complete = answer.headers.get("Mitoyen-Complete", "no answer" if answer.is_success else answer.text[:200])
             if answer.is_success and complete == "true":
                 break

@@ -32,18 +32,27 @@ class World:
     """Agreed to nothing."""
 
     @classmethod
-    def made(cls, broker: Mitoyen) -> World:
-        owner, reader, stranger = new_owner(broker, OWNER), new_reader(broker, "reader"), new_reader(broker, "stranger")
-        for name in DATASTREAMS:
-            owner.datastream(name, unit="1")
-        for name, operators in OFFERS.items():
-            reader.agree(owner.offer(DATASTREAMS, *operators, id=name)["id"])
-        return cls(broker, owner, reader, stranger)
+    def made(cls, broker: Mitoyen, name: str = OWNER) -> World:
+        """`name` is the owner's; several may stand in one broker."""
+        owner = new_owner(broker, name)
+        reader, stranger = (new_reader(broker, f"{who}-of-{name}") for who in ("reader", "stranger"))
+        made = cls(broker, owner, reader, stranger)
+        for datastream in DATASTREAMS:
+            owner.datastream(datastream, unit="1")
+        for profile, operators in OFFERS.items():
+            reader.agree(owner.offer(DATASTREAMS, *operators, id=made.offer(profile))["id"])
+        return made
+
+    def offer(self, profile: str) -> str:
+        """Its id."""
+        return f"{self.owner.id}-{profile}"
 
     @contextmanager
-    def load(self, rate: float, *, port: int | None = None) -> Iterator[Load]:
+    def load(self, rate: float, *, port: int | None = None, all_certain: bool = False) -> Iterator[Load]:
         """So many messages a second of each publisher, by way of another port if need be; an application and a stranger listen."""
-        publishers = [Publisher(self.owner.mqtt, name, name == "certain", rate, port=port) for name in DATASTREAMS]
+        publishers = [
+            Publisher(self.owner.mqtt, name, all_certain or name == "certain", rate, port=port) for name in DATASTREAMS
+        ]
         ears = [Ear(self.reader.mqtt, is_wrong_to_show), Ear(self.stranger.mqtt, lambda *_: True)]
         with Load(publishers, ears) as load:
             yield load
@@ -51,7 +60,7 @@ class World:
 
 def is_wrong_to_show(topic: str, said: Any) -> bool:  # noqa: ANN401 - JSON
     """Whether a message on a release's topic is not as its profile says."""
-    offer = topic.split("/")[2]
+    offer = topic.split("/")[2].rpartition("-")[2]
     return any(not _fits(offer, one) for one in (said if isinstance(said, list) else [said]))
 
 

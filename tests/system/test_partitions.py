@@ -46,7 +46,7 @@ def measurements(chance: random.Random) -> list[str]:
 def reads(chance: random.Random) -> list[str]:
     """Of tags, long after their windows are closed: nothing of them is shown, and all of it is counted."""
     return [
-        json.dumps({"time": times.text(BEGIN + n * times.SECOND), "epc": f"urn:epc:id:sgtin:0614141.1.{n % 9}"})
+        json.dumps({"time": times.text(BEGIN + n * times.SECOND), "epc": f"urn:epc:id:sgtin:0614141.112345.{n % 9}"})
         for n in chance.sample(range(100), 60)
     ]
 

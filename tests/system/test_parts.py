@@ -73,7 +73,7 @@ def test_parts_run_by_themselves_and_a_worker_that_was_killed_goes_on_where_it_w
     with ExitStack() as stack:
         with told_ready(tmp_path) as notify:
             parts = {"mosquitto": Part("mosquitto", tmp_path, {**environment, "NOTIFY_SOCKET": notify})}
-            stack.callback(lambda: [part.process.kill() for part in parts.values()])
+            stack.callback(lambda: [part.end() for part in parts.values() if part.process.poll() is None])
         parts |= {name: Part(name, tmp_path, environment) for name in OTHERS}
         broker.await_that(broker.ready, "it does not answer")
         owner, reader = new_owner(broker, "apart"), new_reader(broker, "reader")
