@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -171,11 +171,15 @@ class Progress:
         """Topics that have a retained status."""
         return [topic for (topic,) in self._db.execute("select topic from told")]
 
-    def note_told(self, topic: str) -> None:
-        self._db.execute("insert or ignore into told values (?)", (topic,))
+    def note_told(self, topics: Collection[str]) -> None:
+        if topics:
+            with self._changing() as db:
+                db.executemany("insert or ignore into told values (?)", [(topic,) for topic in topics])
 
-    def note_taken_back(self, topic: str) -> None:
-        self._db.execute("delete from told where topic = ?", (topic,))
+    def note_taken_back(self, topics: Collection[str]) -> None:
+        if topics:
+            with self._changing() as db:
+                db.executemany("delete from told where topic = ?", [(topic,) for topic in topics])
 
     def note_cells(self, stream: str, topics: Iterable[str]) -> None:
         """Topics of single cells, which have a retained value."""

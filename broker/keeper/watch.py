@@ -135,22 +135,21 @@ class Watch:
         return feeds.values()
 
     def _tell(self, teller: Teller, wanted: Mapping[str, bytes]) -> None:
+        """What is new is noted first, all of it at once: what is noted and was not told does no harm when it is taken back."""
+        new = wanted.keys() - self._told.keys()
+        self._progress.note_told(new)
+        self._told |= dict.fromkeys(new, b"")
         for topic, text in wanted.items():
-            if self._told.get(topic) != text and teller.tell(topic, text):
-                if topic not in self._told:
-                    self._progress.note_told(topic)
+            if self._told[topic] != text and teller.tell(topic, text):
                 self._told[topic] = text
 
-    def _take_back(self, teller: Teller, topics: Iterable[str]) -> bool:
+    def _take_back(self, teller: Teller, topics: Collection[str]) -> bool:
         """Whether all could be."""
-        whole = True
-        for topic in topics:
-            if teller.tell(topic, b""):
-                self._progress.note_taken_back(topic)
-                del self._told[topic]
-            else:
-                whole = False
-        return whole
+        gone = [topic for topic in topics if teller.tell(topic, b"")]
+        self._progress.note_taken_back(gone)
+        for topic in gone:
+            del self._told[topic]
+        return len(gone) == len(topics)
 
     def measure(self, heard: Iterable[Presence]) -> None:
         """Put what gateways say of their outboxes into the metrics, so that the operator sees who loses what."""
