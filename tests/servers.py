@@ -57,6 +57,9 @@ def await_that(condition: Callable[[], bool], otherwise: str) -> None:
 class Server(ABC):
     """One process in `directory`, and its log. May be stopped and started: it keeps its ports and data."""
 
+    patience_s = START_S
+    """How long it may take until it answers."""
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,7 +76,7 @@ class Server(ABC):
             self._process = subprocess.Popen(
                 self.command(), cwd=self.directory, stdout=log, stderr=log, start_new_session=True
             )
-        until = time.monotonic() + START_S
+        until = time.monotonic() + self.patience_s
         while not self.ready():
             if self._ended(within_s=0.02) or time.monotonic() > until:
                 self.stop()
