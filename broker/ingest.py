@@ -99,6 +99,8 @@ class Ingest:
         self._on_new_session = on_new_session
         self._mark = (mark or topics.MARK).encode()
         self._filters = {mark or topics.EVERY_INPUT}
+        self._listened_to: set[str] = set()
+        """Those of them that Mosquitto knows of."""
         self._running = False
         self._connection: Connection | None = None
         self._subscribed = False
@@ -148,8 +150,8 @@ class Ingest:
 
     async def listen_to(self, filters: Iterable[str]) -> None:
         """Take in what comes on these, too. Raises Unavailable where Mosquitto does not know of it yet; it is told with the next connection."""
-        new = set(filters) - self._filters
-        self._filters |= new
+        self._filters |= set(filters)
+        new = self._filters - self._listened_to
         if new and self._running:
             if not self._subscribed:
                 raise Unavailable("nothing is taken in: there is no connection to Mosquitto")
@@ -160,6 +162,7 @@ class Ingest:
         every = sorted(filters)
         for at in range(0, len(every), SUBSCRIBED_AT_ONCE):
             await self._connection.subscribe(every[at : at + SUBSCRIBED_AT_ONCE])
+        self._listened_to |= set(every)
 
     async def caught_up(self) -> int:
         """Wait until everything that Mosquitto took before this call is journalled; returns the batch that ends with it.

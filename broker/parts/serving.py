@@ -55,7 +55,7 @@ class _Serving:
             while True:
                 try:
                     await self._follow()
-                except Unavailable as error:
+                except (Unavailable, TimeoutError) as error:
                     log.warning("registry_not_followed", reason=str(error))
                 await self._take(group, self._latest.partitions.served_by(self._number, self._settings.worker_count))
                 await asyncio.sleep(FOLLOW_S)
@@ -64,9 +64,12 @@ class _Serving:
         """Have all that are served follow the registry as it is now. Raises Unavailable."""
         async with self._following:
             if await asyncio.to_thread(self._registry.revision) != self._latest.revision:
-                self._latest = await asyncio.to_thread(self._registry.snapshot)
-                for partition, worker in self._served.items():
-                    await worker.follow(self._latest.part(partition))
+                snapshot = await asyncio.to_thread(self._registry.snapshot)
+                done = [worker.follow(snapshot.part(partition)) for partition, worker in self._served.items()]
+                for failed in await asyncio.gather(*done, return_exceptions=True):
+                    if failed is not None:
+                        raise failed  # the others follow; it is tried again
+                self._latest = snapshot
 
     async def _take(self, group: asyncio.TaskGroup, wanted: AbstractSet[int]) -> None:
         if self._latest.revision < 0:  # nothing is known yet
