@@ -80,17 +80,9 @@ def _login(owner: Owner, reader: Reader) -> tuple[str, ...]:
     reader.agree(offer["id"])
     inward, outward = owner.mqtt, reader.mqtt
     topics = ("--in", f"in/{owner.id}/g/s{{stream}}", "--out", f"live/{owner.id}/{offer['id']}/+")
-    own = ("--in-user", inward["username"], "--in-password", inward["password"])
-    return (
-        *topics,
-        "--port",
-        str(inward["port"]),
-        *own,
-        "--out-user",
-        outward["username"],
-        "--out-password",
-        outward["password"],
-    )
+    own = (f"--in-user={inward['username']}", f"--in-password={inward['password']}")
+    other = (f"--out-user={outward['username']}", f"--out-password={outward['password']}")
+    return (*topics, "--port", str(inward["port"]), *own, *other)
 
 
 def _cpu_s(pid: int) -> float:
