@@ -85,7 +85,7 @@ def run(folder: Path, minutes: float, rate: float) -> dict[str, Any]:
         broker = stack.enter_context(Mitoyen(folder / "city", store=store, environment={**own, "LATENESS": "PT5S"}))
         worlds = [World.made(broker, name) for name in OWNERS]
         windows = stack.enter_context(Windows(broker))
-        leaving = stack.enter_context(Leaving(worlds[0]))
+        leaving = Leaving(worlds[0])
         loads = [stack.enter_context(world.load(rate / 4, all_certain=True)) for world in worlds]
         stalls = stack.enter_context(Stalls(loads))
         killed: Counter[str] = Counter()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, Self
 
 import httpx
@@ -143,48 +143,43 @@ class Leaving:
     def __init__(self, world: World) -> None:
         self._world = world
         self._reader = new_reader(world.broker, "leaving")
-        self._ear = Subscriber({**self._reader.mqtt, "port": world.owner.mqtt["port"]})
+        self._login = {**self._reader.mqtt, "port": world.owner.mqtt["port"]}
         self.took_ms: list[float] = []
         """From the call to its answer, tried again while the answer is that something is away."""
         self.heard_before = 0
         """How often it was delivered something before."""
         self.heard_after = 0
 
-    def __enter__(self) -> Self:
-        self._ear.__enter__()
-        self._ear.subscribe("live/#")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ear.__exit__()
-
     def once(self) -> None:
         """Agree, hear something, and be revoked."""
-        self._ear.subscribe("live/#")  # Mosquitto may have died since
-        self._ear.messages.clear()
         body = {
             "offer": self._world.offer("whole"),
             "application": self._reader.id,
             "purpose": "leaving",
             "accept": True,
         }
-        made = self._call("POST", "agreements", body)
-        if made is None:
-            return
-        self.heard_before += self._hears()
-        began = time.monotonic()
-        self._call("DELETE", f"agreements/{made['id']}", {"reason": "It leaves"})
-        self.took_ms.append((time.monotonic() - began) * 1e3)
-        time.sleep(GRACE_S)
-        heard = len(self._ear.messages)
-        time.sleep(GRACE_S)
-        self.heard_after += len(self._ear.messages) - heard
+        with ExitStack() as stack:
+            ear = self._listening(stack)
+            made = self._call("POST", "agreements", body)
+            if made is None:
+                return
+            self.heard_before += _until(lambda: bool(ear.messages))
+            began = time.monotonic()
+            self._call("DELETE", f"agreements/{made['id']}", {"reason": "It leaves"})
+            self.took_ms.append((time.monotonic() - began) * 1e3)
+            time.sleep(GRACE_S)
+            heard = len(ear.messages)
+            time.sleep(GRACE_S)
+            self.heard_after += len(ear.messages) - heard
 
-    def _hears(self) -> bool:
-        until = time.monotonic() + PATIENCE_S
-        while not self._ear.messages and time.monotonic() < until:
+    def _listening(self, stack: ExitStack) -> Subscriber:
+        """A new connection, as soon as Mosquitto is there: it may just have died."""
+        while True:
+            with suppress(OSError):
+                ear = stack.enter_context(Subscriber(self._login))
+                ear.subscribe("live/#")
+                return ear
             time.sleep(LOOK_S)
-        return bool(self._ear.messages)
 
     def _call(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """Its answer; None where it was done already, or has none."""
@@ -197,3 +192,11 @@ class Leaving:
             if time.monotonic() > until:
                 raise TimeoutError(f"{method} {path} is not answered")
             time.sleep(LOOK_S)
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold."""
+    until = time.monotonic() + PATIENCE_S
+    while not holds() and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    return holds()
