@@ -42,6 +42,7 @@ COUNTED = "counted"
 """The place up to which what gateways sent is counted."""
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # before a pack is sent again: a leader is chosen within seconds
 LOOK_S = 0.1  # how often it is looked for more where no word of it comes
+LAGS = 100  # times that a server may be asked which has not yet heard of what is safe: 5 s
 TIDY_S = 1.0  # how often it is trimmed and measured
 
 
@@ -81,11 +82,12 @@ class JetStreamJournal:
 
     async def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
         """The batches after this number, oldest first, some megabytes at most. Raises Unavailable."""
-        while True:
+        for _ in range(LAGS):
             found = await self._stream.read(after, most_bytes)
             if found or self.last <= max(after, self._trimmed):
                 return _batches(found)
-            await asyncio.sleep(PAUSES_S[0])  # a server was asked that has not yet heard that it is safe
+            await asyncio.sleep(PAUSES_S[0])
+        raise Unavailable(f"the journal's stream lacks what comes after {after}: its last was {self.last}")
 
     def place(self, name: str) -> int:
         """The last batch that reader `name` is done with; 0 if none."""
