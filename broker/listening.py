@@ -76,9 +76,8 @@ class _Bounded(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, limit: str) -> None:
         LIMITED.labels(limit).inc()
         self._arrived()
-        if (
-            self.cycle is None or self.cycle.response_complete
-        ):  # else an answer is under way, which this would be taken for
+        # with an answer under way this would be taken for a part of it
+        if self.cycle is None or self.cycle.response_complete:
             said = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(said.encode())
         self.transport.close()
