@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -203,10 +203,12 @@ class Services:
             raise Unavailable("the broker does not know yet what this agreement used")
         return used[agreement.id]
 
-    def caught_up(self, organisation: str | None = None) -> bool:
-        """Whether everything that was acknowledged before now is kept, of an organisation or of all; waits a little for it."""
+    def caught_up(self, organisation: str | None = None, streams: Iterable[str] = ()) -> bool:
+        """Whether everything that was acknowledged before now is kept, of an organisation or of all, and of these released streams what was
+        due is released; waits a little for it.
+        """
         try:
-            return msgspec.json.decode(self.control.call(CaughtUp(organisation)), type=bool)
+            return msgspec.json.decode(self.control.call(CaughtUp(organisation, tuple(streams))), type=bool)
         except Unavailable:
             return False
 

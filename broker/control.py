@@ -226,11 +226,12 @@ class Audited(msgspec.Struct):
 
 
 class CaughtUp(msgspec.Struct, tag="caught_up"):
-    """Whether everything that Mosquitto acknowledged before this call is kept, of an organisation or of all; the answer takes as long as
-    that, or CAUGHT_UP_S.
+    """Whether everything that Mosquitto acknowledged before this call is kept, of an organisation or of all, and of these released streams
+    no window waits that was due; the answer takes as long as that, or CAUGHT_UP_S.
     """
 
     organisation: str | None = None
+    streams: tuple[str, ...] = ()
 
 
 class TakenIn(msgspec.Struct, tag="taken_in"):

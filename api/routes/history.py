@@ -327,14 +327,15 @@ def _headers(offer: Offer, completeness: Completeness | None = None) -> dict[str
 
 
 def _kept(with_: Services, offer: Offer, releases: Sequence[Release]) -> Completeness:
-    """Whether all that Mosquitto acknowledged before now is in the store, and released."""
+    """Whether all that Mosquitto acknowledged before now is in the store, and released, but for windows that are not due."""
     now = time.time_ns()
     said = with_.keeper(offer.organisation)
     if said is None:
         return Completeness(complete=False, reason="unknown")
     if offer.created >= said.followed or any(release.stream in said.backfilling for release in releases):
         return Completeness(complete=False, reason="backfilling")
-    if said.trouble or now - said.through > 2 * times.SECOND or not with_.caught_up(offer.organisation):
+    windows = [release.stream for release in releases] if offer.profile.aggregate is not None else []
+    if said.trouble or now - said.through > 2 * times.SECOND or not with_.caught_up(offer.organisation, windows):
         return Completeness(complete=False, reason="behind")
     return Completeness(complete=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -302,3 +302,15 @@ def place_of(path: Path) -> int:
             return int(db.execute("select seq from place").fetchone()[0])
     except (sqlite3.OperationalError, TypeError):
         return 0
+
+
+def waits(path: Path, streams: Sequence[str], clock: int) -> bool:
+    """Whether a window of these that was due by `clock` (ns) is not released yet, as another process sees it; in doubt it is not."""
+    if not path.exists():
+        return False
+    query = "select 1 from windows where due <= ? and stream in (select value from json_each(?)) limit 1"
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
+            return db.execute(query, (clock, msgspec.json.encode(streams).decode())).fetchone() is not None
+    except sqlite3.OperationalError:
+        return True

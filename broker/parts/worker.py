@@ -21,7 +21,7 @@ from broker.everywhere import Outbounds
 from broker.home import Home
 from broker.journal.jetstream import JetStreamJournal
 from broker.journal.protocol import NOTHING, Batch, Journal
-from broker.keeper.progress import kept, place_of
+from broker.keeper.progress import kept, place_of, waits
 from broker.meter import Meter, hours, totals
 from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
@@ -141,8 +141,8 @@ class Worker:
     async def answer(self, call: control.WorkersCall) -> object:
         """The answer to a call, as `control` describes it. Raises MitoyenError."""
         match call:
-            case control.CaughtUp():
-                return await self._caught_up()
+            case control.CaughtUp(streams=streams):
+                return await self._caught_up(streams)
             case control.HoldJournal():
                 self._held_until = time.monotonic() + control.HELD_S
                 return os.getpid()
@@ -219,13 +219,19 @@ class Worker:
         accepted = [(one.organisation, one.gateway, one.accepted, one.refused) for one in heard]
         return control.Reconciled(found.place == last, accepted, found.tallies, found.waiting)
 
-    async def _caught_up(self) -> bool:
+    async def _caught_up(self, streams: tuple[str, ...]) -> bool:
+        asked = time.time_ns()
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(control.CAUGHT_UP_S):
                 newest = await self._taking.caught_up()
                 while self._kept < newest:
                     self._kept = await asyncio.to_thread(place_of, self._own.keeper)
                     if self._kept < newest:
+                        await asyncio.sleep(LOOK_S)
+                due = bool(streams)
+                while due:
+                    due = await asyncio.to_thread(waits, self._own.keeper, streams, asked)
+                    if due:
                         await asyncio.sleep(LOOK_S)
                 return True
         return False

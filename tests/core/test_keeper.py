@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from broker.journal.protocol import NOTHING, Batch
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.keeper import watch
 from broker.keeper.keeper import Keeper, KeeperSettings
-from broker.keeper.progress import Progress, kept
+from broker.keeper.progress import Progress, Window, kept, waits
+from broker.keeper.tally import Tally
 from broker.licence import Terms
 from broker.metrics import WITHHELD
 from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
@@ -911,3 +913,12 @@ def test_the_sums_hold_at_every_moment_over_repeats_late_records_and_crashes(
     assert gateway.accepted == sum(fates[of]["stored"] for of in ("o/d", "o/gate", "o/hall")) == sent
     assert all(fates[of]["released"] == fates["o/d"]["stored"] for of in shown[:7])
     assert all(fates[of]["delivered"] > 0 for of in shown)
+
+
+def test_a_window_that_is_due_waits_until_it_is_released_and_others_need_not_wait_for_it(tmp_path: Path) -> None:
+    window, home = Window("s", 0, 100), tmp_path / "keeper"
+    with closing(Progress(home)) as progress:
+        progress.advance(1, {window: 3}, Tally())
+        told = [waits(home, streams, clock) for streams, clock in ((["s"], 100), (["s"], 99), (["another"], 100))]
+        progress.close_windows([window], Tally())
+        assert [*told, waits(home, ["s"], 100)] == [True, False, False, False]
