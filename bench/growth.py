@@ -192,10 +192,11 @@ def step(city: City, rate: int, seconds: float) -> dict[str, float]:
 
 
 def used(broker: Mitoyen, city: City, rate: int, messages: int) -> dict[str, float]:
-    before = {part: cpu_s(broker.part(part)) for part in (*PARTS, "mosquitto")}
+    processes = {part: broker.part(part) for part in (*PARTS, "mosquitto")}
+    before = {part: cpu_s(process) for part, process in processes.items()}
     asyncio.run(publish(broker, city.datastreams, messages, rate))
     stored(broker)
-    took = {part: (cpu_s(broker.part(part)) - was) / messages * 1e6 for part, was in before.items()}
+    took = {part: (cpu_s(process) - before[part]) / messages * 1e6 for part, process in processes.items()}
     return {
         "us": round(took["broker"] + took["keeper"], 1),
         **{f"{part}_us": round(us, 1) for part, us in took.items()},
