@@ -1,9 +1,9 @@
 """What a message costs the more there is: from 10 to 100,000 datastreams, from 1 to 1,000 applications, from 1 to 10,000 agreements.
 
-    .venv/bin/python -m bench.growth [--rate 2000] [--seconds 12] [--most 100000] [--write]
+    .venv/bin/python -m bench.growth [--rate 2000] [--seconds 15] [--most 100000] [--write]
 
 One home grows from step to step; at each a broker starts with it and a gateway publishes single observations in turn on all datastreams (on the
-axes of applications and agreements on 100), so many a second: first one each, to warm up, then for so long, in three slices. Each is published live as well. The
+axes of applications and agreements on 100), so many a second: first one each, to warm up, then for so long, in five slices. Each is published live as well. The
 cost is the processor time that broker and keeper take together, by message, so that a busy machine blurs it less than the clock's. An application has
 one agreement with all; agreements are of 100 applications, each with as many offers of one datastream. Memory is what broker, keeper and HTTP
 process hold at the end, and what each has more at the largest step, by datastream or agreement. Prints one JSON object; exit code 0 only if the
@@ -64,7 +64,7 @@ OF_AN_OFFER = 1_000
 BESIDES = 100
 """Datastreams where it is not they that grow; and applications that share agreements."""
 PARTS = ("broker", "keeper", "api")
-SLICES = 3
+SLICES = 5
 
 
 class City:
@@ -236,7 +236,7 @@ def dearest(costs: Sequence[float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=12)
+    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--most", type=int, default=100_000)
     parser.add_argument("--axes", nargs="*", default=[axis.name for axis in AXES])
     parser.add_argument("--write", action="store_true")
