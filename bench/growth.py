@@ -60,7 +60,7 @@ PASSWORD = "a gateway of no one's"  # noqa: S105 - of a home that is deleted
 BEGIN = times.parse("2026-01-01T00:00:00Z")
 TERMS = Terms("CC-BY-4.0", "The city", ("any",))
 RAW = Profile("raw", ())
-OF_AN_OFFER = 1_000
+OF_AN_OFFER = 10_000  # the interface allows as many; for each that is added all others of its owner are read
 BESIDES = 100
 """Datastreams where it is not they that grow; and applications that share agreements."""
 PARTS = ("broker", "keeper", "api")
@@ -91,7 +91,7 @@ class City:
             registry.close()
 
     def grow_datastreams(self, to: int) -> None:
-        """In offers of up to a thousand, on each of which one application has an agreement."""
+        """In offers of up to ten thousand, on each of which one application has an agreement."""
         with self._registry() as registry:
             application = ApplicationId("app-0") if self._applications else self._new_application(registry)
             for first in range(len(self.datastreams), to, OF_AN_OFFER):
