@@ -25,6 +25,7 @@ LATEST = 9_214_646_400 * SECOND
 _SECONDS = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", re.ASCII)
 _REST = re.compile(r"(?:\.(\d{1,9})0*)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _DURATION = re.compile(r"P(?:(\d{1,5})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,8})M)?(?:(\d{1,9})S)?)?", re.ASCII)
+_TWO_DIGITS = [f"{number:02d}" for number in range(60)]
 _EXPECTED = "expected RFC 3339 with a zone, such as 2026-11-22T20:00:00Z"
 
 
@@ -92,8 +93,12 @@ def _second_of(prefix: str) -> int:
 @lru_cache(4096)
 def _text_of(seconds: int) -> str:
     days, rest = divmod(seconds, 86_400)
-    date = dt.date.fromordinal(days + 719_163)
-    return f"{date.isoformat()}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{_date_of(days)}T{_TWO_DIGITS[rest // 3600]}:{_TWO_DIGITS[rest // 60 % 60]}:{_TWO_DIGITS[rest % 60]}"
+
+
+@lru_cache(4096)
+def _date_of(days: int) -> str:
+    return dt.date.fromordinal(days + 719_163).isoformat()
 
 
 def _shown(value: str) -> str:
