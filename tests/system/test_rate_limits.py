@@ -197,8 +197,15 @@ def test_what_http_is_sent_is_bounded_in_size_and_time_and_counted(
 
 
 def counted(broker: Mitoyen, limit: str) -> float:
-    said = ask(broker, broker.operator_key, [f"192.0.2.{next(_asked)}"], "/metrics")[0].text
-    found = re.search(rf'^mitoyen_requests_limited_total{{limit="{limit}"}} (\S+)$', said, re.MULTILINE)
+    """As the metrics tell it, which are for the operator's key, and that has its rate too."""
+    said: list[httpx.Response] = []
+
+    def told_now() -> bool:
+        said[:] = ask(broker, broker.operator_key, [f"192.0.2.{next(_asked)}"], "/metrics")
+        return said[0].status_code == httpx.codes.OK
+
+    broker.await_that(told_now, "the metrics are not told")
+    found = re.search(rf'^mitoyen_requests_limited_total{{limit="{limit}"}} (\S+)$', said[0].text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
