@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiomqtt
 import structlog
@@ -24,6 +24,21 @@ RETRY_S = 1.0  # how often a lost connection is tried again
 PATIENCE_S = 10.0  # how long Mosquitto may take to answer
 
 
+class Observed(NamedTuple):
+    """One observation of a live message."""
+
+    cursor: str
+    """Its place in history."""
+    size: int
+    """Bytes of its message."""
+    event: bytes
+    """The message as a Server-Sent Event that has no name."""
+
+
+def observed(message: bytes, cursor: str) -> Observed:
+    return Observed(cursor, len(message), b"id: %s\ndata: %s\n\n" % (cursor.encode(), message))
+
+
 @dataclass(slots=True)
 class Heard:
     """One live message, the same for all who listen: what has to be read of it is read once."""
@@ -31,13 +46,13 @@ class Heard:
     topic: str
     payload: bytes
     retained: bool
-    _observations: list[tuple[str, bytes]] | None = None
+    _observations: list[Observed] | None = None
 
-    def observations(self) -> list[tuple[str, bytes]]:
-        """Place in history and message of each; not of a picture."""
+    def observations(self) -> list[Observed]:
+        """What it says; not of a picture."""
         if self._observations is None:
             several = message.split(self.payload)
-            self._observations = [(reading.encode_cursor(message.point(one)), one) for one in several]
+            self._observations = [observed(one, reading.encode_cursor(message.point(one))) for one in several]
         return self._observations
 
 
@@ -49,6 +64,21 @@ class Listener:
     events: deque[Heard] = field(default_factory=lambda: deque(maxlen=WAITING))
     missed: int = 0
     something: asyncio.Event = field(default_factory=asyncio.Event)
+    _looks: asyncio.TimerHandle | None = None
+
+    async def wait(self, at_most_s: float) -> None:
+        """Until something came, or so long. One timer for all that comes meanwhile: another for each costs as much as to send it."""
+        if self._looks is None:
+            self._looks = asyncio.get_running_loop().call_later(at_most_s, self._look)
+        await self.something.wait()
+
+    def _look(self) -> None:
+        self._looks = None
+        self.something.set()
+
+    def close(self) -> None:
+        if self._looks is not None:
+            self._looks.cancel()
 
     def give(self, heard: Heard) -> None:
         if len(self.events) == WAITING:
@@ -119,6 +149,7 @@ class Hub:
                 await self._ask(self._client.subscribe([(topic, 1) for topic in new]))
             yield listener
         finally:
+            listener.close()
             await self._forget(listener)
 
     def _known_of(self, topic: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from fastapi.responses import StreamingResponse
 
 from api import forms, reading
 from api.errors import Problem
-from api.hub import Heard, Hub, Listener
+from api.hub import Heard, Hub, Listener, Observed, observed
 from api.services import Anyone, Services, With, within
 from broker import times, topics
 from broker.access import Permitted
@@ -32,6 +32,7 @@ from broker.points import Point
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
+TOGETHER = 64  # live messages that are sent under one decision: some 10 KB, no more than is on its way already
 HEARTBEAT_S = 15.0  # proxies close what is silent for 30 s and more
 LOOK_S = 0.5  # how often the registry is asked whether another process changed it
 _JPEG = b"\xff\xd8"  # how every JPEG begins, and no JSON
@@ -58,7 +59,7 @@ def live(
     after = reading.decode_cursor(last_event_id) if last_event_id else None
     stream = _Stream(with_, request.app.state.hub, caller)
     stream.add(found, offer, decision)
-    return _answer(request, stream, after)
+    return _answer(stream, after)
 
 
 @router.get("/live", response_class=StreamingResponse)
@@ -84,7 +85,7 @@ def live_of_several(
             continue
         for found in offer.releases:
             stream.add(found, offer, decision)
-    return _answer(request, stream, None)
+    return _answer(stream, None)
 
 
 @dataclass(slots=True)
@@ -106,6 +107,8 @@ class _Stream:
     shown: dict[str, _Shown] = field(default_factory=dict)
     decisions: dict[str, Permitted] = field(default_factory=dict)
     epoch: int = -1
+    until: int = times.LATEST
+    """When (ns) the first of the decisions runs out."""
     ended: str = ""
     """Why the last that was left out is no longer permitted."""
     noticed: int = -1
@@ -119,6 +122,7 @@ class _Stream:
         under = agreement.id if agreement else ANYONE
         self.shown[topic] = _Shown(release, offer, form(release, offer.profile), under)
         self.decisions[offer.id] = decision
+        self.until = min(self.until, _end(decision))
 
     def decide(self) -> None:
         """Decide anew; offers that are no longer permitted, or in doubt, are left out."""
@@ -129,11 +133,13 @@ class _Stream:
             except (Problem, Unavailable) as error:
                 self.ended = error.reason if isinstance(error, Problem) else "in_doubt"
                 del self.shown[topic]
+        ends = (_end(self.decisions[shown.offer.id]) for shown in self.shown.values())
+        self.until = min(ends, default=times.LATEST)
 
-    def event(self, shown: _Shown, message: bytes, cursor: str) -> bytes:
+    def event(self, shown: _Shown, what: Observed) -> bytes:
         """An event, counted."""
-        self.services.note(shown.offer.id, shown.agreement, len(message))
-        return _event(message, cursor, shown.release.id if self.several else None)
+        self.services.note(shown.offer.id, shown.agreement, what.size)
+        return b"event: %s\n%s" % (shown.release.id.encode(), what.event) if self.several else what.event
 
     def notices(self) -> list[bytes]:
         """What the application was not told yet of its agreements on these offers."""
@@ -146,18 +152,19 @@ class _Stream:
         return [b"event: notice\ndata: %s\n\n" % msgspec.json.encode(notice(one)) for one in new]
 
     def stale(self) -> bool:
-        now = self.services.clock()
-        return self.epoch != self.services.epoch or any(
-            decision.until is not None and decision.until <= now for decision in self.decisions.values()
-        )
+        return self.epoch != self.services.epoch or self.until <= self.services.clock()
 
 
-def _answer(request: Request, stream: _Stream, after: tuple[int, str] | None) -> StreamingResponse:
+def _end(decision: Permitted) -> int:
+    return times.LATEST if decision.until is None else decision.until
+
+
+def _answer(stream: _Stream, after: tuple[int, str] | None) -> StreamingResponse:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, stream, after), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(stream, after), media_type="text/event-stream", headers=headers)
 
 
-async def _events(request: Request, stream: _Stream, after: tuple[int, str] | None) -> AsyncIterator[bytes]:
+async def _events(stream: _Stream, after: tuple[int, str] | None) -> AsyncIterator[bytes]:
     STREAMS.inc()
     try:
         async with stream.hub.listening(list(stream.shown)) as listener:
@@ -169,7 +176,7 @@ async def _events(request: Request, stream: _Stream, after: tuple[int, str] | No
                 async for past in _past(stream, after, sent):
                     yield past
             yield b": listening\n"  # no empty line: httpx-sse takes a comment and one for an event without data
-            async for event in _heard(request, stream, listener, sent):
+            async for event in _heard(stream, listener, sent):
                 yield event
     finally:
         STREAMS.dec()
@@ -191,24 +198,22 @@ async def _past(stream: _Stream, after: tuple[int, str], sent: set[str]) -> Asyn
         for point in page:
             cursor = reading.encode_cursor(point)
             sent.add(cursor)
-            yield stream.event(shown, shown.form.message(point), cursor)
+            yield stream.event(shown, observed(shown.form.message(point), cursor))
 
 
-async def _heard(request: Request, stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
+async def _heard(stream: _Stream, listener: Listener, sent: set[str]) -> AsyncIterator[bytes]:
     """What is heard from now on, until it is no longer permitted or nobody reads."""
     silent_since = time.monotonic()
     while True:
-        await _something(stream, listener)
+        if not stream.stale():
+            await listener.wait(LOOK_S)
         heard, missed = listener.take()
-        if not heard and await request.is_disconnected():
-            return
         if missed:
             yield b'event: missed\ndata: {"count":%d}\n\n' % missed
-        for topic, cursor, message in _split(stream, heard):
-            permitted = await _permitted(stream)
-            shown = permitted.get(topic) or permitted.get(topics.siblings(topic))
-            if shown is not None and cursor not in sent:
-                yield stream.event(shown, message, cursor)
+        for at in range(0, len(heard), TOGETHER):
+            await _permitted(stream)
+            if events := _written(stream, heard[at : at + TOGETHER], sent):
+                yield events
         permitted = await _permitted(stream)
         for told in await _notices(stream):
             yield told
@@ -238,44 +243,29 @@ async def _notices(stream: _Stream) -> list[bytes]:
         return []
 
 
-async def _something(stream: _Stream, listener: Listener) -> None:
-    end = time.monotonic() + LOOK_S
-    while not listener.something.is_set() and not stream.stale() and time.monotonic() < end:
-        try:
-            async with asyncio.timeout(LOOK_S):  # `wait_for` makes a task each time
-                await listener.something.wait()
-        except TimeoutError:
-            return
+def _written(stream: _Stream, heard: list[Heard], sent: set[str]) -> bytes:
+    """Events of what was heard and may be shown."""
+    return b"".join(
+        stream.event(shown, what)
+        for one in heard
+        if (shown := stream.shown.get(one.topic) or stream.shown.get(topics.siblings(one.topic))) is not None
+        for what in (_of_picture(stream, shown, one) if one.payload.startswith(_JPEG) else one.observations())
+        if what.cursor not in sent
+    )
 
 
-def _split(stream: _Stream, heard: list[Heard]) -> Iterator[tuple[str, str, bytes]]:
-    """The observations of live messages: topic, place in history, message."""
-    for one in heard:
-        if one.payload.startswith(_JPEG):
-            yield from _of_picture(stream, one.topic, one.payload)
-            continue
-        for cursor, message in one.observations():
-            yield one.topic, cursor, message
-
-
-def _of_picture(stream: _Stream, topic: str, payload: bytes) -> Iterator[tuple[str, str, bytes]]:
+def _of_picture(stream: _Stream, shown: _Shown, heard: Heard) -> list[Observed]:
     """Where a camera's new picture is to be had: {"datastream", "time", "picture", "bytes"}."""
-    shown = stream.shown.get(topic)
-    time_ns = stream.services.pictures.latest_time(shown.release.id) if shown else None
-    if shown is None or time_ns is None:
-        return
+    time_ns = stream.services.pictures.latest_time(shown.release.id)
+    if time_ns is None:
+        return []
     told = {
         "datastream": shown.release.datastream.id,
         "time": times.text(time_ns),
         "picture": f"/api/v1/releases/{shown.release.id}/latest",
-        "bytes": len(payload),
+        "bytes": len(heard.payload),
     }
-    yield topic, reading.encode_cursor(Point(time_ns, 0)), msgspec.json.encode(told)
-
-
-def _event(message: bytes, cursor: str, name: str | None = None) -> bytes:
-    named = b"event: %s\n" % name.encode() if name else b""
-    return named + b"id: " + cursor.encode() + b"\ndata: " + message + b"\n\n"
+    return [observed(msgspec.json.encode(told), reading.encode_cursor(Point(time_ns, 0)))]
 
 
 async def watch(with_: Services) -> None:
