@@ -64,7 +64,7 @@ from broker.home import Home
 from broker.listening import Bounds
 from broker.mqtt.connection import Account
 from broker.opening import registry, released
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store.pictures import Pictures
 
 ROOMS = (

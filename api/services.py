@@ -28,7 +28,8 @@ from broker.keeper import state
 from broker.meter import Delivered
 from broker.model import Agreement, ApplicationId, Caller, Key, Offer, OfferId, Scope
 from broker.registry.registry import Registry
-from broker.settings import HouseRules, Listener
+from broker.settings.listeners import Listener
+from broker.settings.rules import HouseRules
 from broker.store.pictures import Pictures
 from broker.store.protocol import Store
 

@@ -25,7 +25,7 @@ import onnxruntime
 from PIL import Image, ImageFilter
 
 from broker.audit.pictures import found_again
-from broker.settings import PictureSettings
+from broker.settings.pictures import PictureSettings
 from broker.vision import boxes, masks, models
 from broker.vision.boxes import Boxes, Pixels
 from broker.vision.detector import Detector

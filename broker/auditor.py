@@ -37,7 +37,7 @@ from broker.privacy.keys import load_key
 from broker.privacy.profile import LEAST_GROUP
 from broker.registry.reading import PROFILE
 from broker.registry.snapshot import Snapshot
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store.open import open_raw
 from broker.store.protocol import Store
 

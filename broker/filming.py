@@ -13,7 +13,7 @@ from broker.home import Home
 from broker.opening import registry
 from broker.part import account, alone, until_told
 from broker.registry.registry import Registry
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store.pictures import Pictures
 from broker.vision.wire import Setup
 

@@ -23,7 +23,8 @@ from broker.errors import Malformed, Unavailable
 from broker.model import MqttAccount
 from broker.mqtt.codec import PINGREQ
 from broker.private import write_private
-from broker.settings import Listener, Settings
+from broker.settings.listeners import Listener
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 

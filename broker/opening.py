@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker import secrets
 from broker.home import Home
 from broker.registry.registry import Registry
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store import influx
 from broker.store import open as store
 from broker.store.influxserver import Account, Token

@@ -15,7 +15,7 @@ import structlog
 from broker import alive, secrets
 from broker.errors import Unavailable
 from broker.mqtt.connection import Account
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 

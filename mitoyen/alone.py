@@ -21,7 +21,7 @@ from broker.home import Home
 from broker.opening import registry
 from broker.parts import journals
 from broker.private import write_private
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.logging import configure
 from mitoyen.options import HomeOption, failed
 from mitoyen.supervise import held, prepare, python, start_mosquitto

@@ -21,7 +21,7 @@ from broker.model import Offer, Release
 from broker.preview import of_people
 from broker.privacy import tags
 from broker.privacy.keys import load_key
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store.open import open_raw
 from broker.store.pictures import Pictures
 from broker.vision import models, picture

@@ -23,7 +23,8 @@ from broker.model import FormatName
 from broker.opening import registry as open_registry
 from broker.reading import Custom
 from broker.registry.audit import Broken, Holds, verify
-from broker.settings import PictureSettings, Settings
+from broker.settings.pictures import PictureSettings
+from broker.settings.settings import Settings
 from broker.vision.level import LevelName
 from broker.vision.redact import Order
 from gateways import formats, show

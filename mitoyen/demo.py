@@ -14,7 +14,7 @@ import httpx
 
 from broker.errors import Unavailable
 from broker.home import Home
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.demo_city import Application, open_city
 from mitoyen.supervise import up
 from simulators import play

@@ -19,7 +19,7 @@ from broker.journal.servers import reach
 from broker.journal.sqlite import SqliteJournal
 from broker.journal.stream import Stream
 from broker.parts import journals
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.options import HomeOption, JournalOption, failed
 from mitoyen.supervise import held
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.logging import configure
 
 PR_SET_PDEATHSIG = 1

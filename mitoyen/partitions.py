@@ -16,7 +16,7 @@ from broker.errors import MitoyenError
 from broker.home import Home
 from broker.opening import registry as open_registry
 from broker.registry.registry import Registry
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.options import HomeOption, RegistryOption
 
 commands = typer.Typer(no_args_is_help=True, help="Where organisations are served, if there are several partitions.")

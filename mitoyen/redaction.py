@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.errors import Malformed, Refused
-from broker.settings import PictureSettings
+from broker.settings.pictures import PictureSettings
 from broker.vision import models
 from broker.vision.boxes import Boxes
 from broker.vision.detector import Detector

@@ -31,7 +31,7 @@ from broker.parts import journals
 from broker.private import write_private
 from broker.registry.registry import Registry
 from broker.restarts import Why
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 

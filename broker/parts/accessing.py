@@ -10,7 +10,7 @@ from broker.part import alone, until_told
 from broker.parts.access import Access
 from broker.parts.partitioned import Partitioned
 from broker.reading import Formats
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 
 def run_access(settings: Settings, formats: Formats) -> None:

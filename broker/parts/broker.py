@@ -11,7 +11,7 @@ from broker.parts import journals
 from broker.parts.access import Access
 from broker.parts.worker import Worker
 from broker.reading import Formats
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 
 def run_broker(settings: Settings, formats: Formats) -> None:

@@ -22,7 +22,7 @@ from broker.reading import Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 

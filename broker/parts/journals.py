@@ -15,7 +15,7 @@ from broker.journal.protocol import Journal, JournalReader
 from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.journal.stream import Stream
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from broker.part import accounts, alone
 from broker.parts import journals, stores
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 
 def run_keeper(settings: Settings, partition: int = 0) -> None:

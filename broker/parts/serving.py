@@ -21,7 +21,7 @@ from broker.parts.worker import Worker
 from broker.reading import Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
-from broker.settings import Settings
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 

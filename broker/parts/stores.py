@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.home import Home
 from broker.opening import prefix, writer
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.store import open as store
 from broker.store.open import Stores
 from broker.store.protocol import Store

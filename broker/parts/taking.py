@@ -17,7 +17,7 @@ from broker.mqtt.connection import Account
 from broker.reading import Formats
 from broker.registry.snapshot import Snapshot
 from broker.routes import Routes
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from broker.suggestions import Suggestion
 
 

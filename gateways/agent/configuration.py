@@ -29,7 +29,8 @@ from broker.errors import Malformed
 from broker.model import FormatName
 from broker.privacy.profile import Aggregate, Blur, Pseudonymise
 from broker.reading import Custom, Format
-from broker.settings import Address, Duration, PictureSettings
+from broker.settings.forms import Address, Duration
+from broker.settings.pictures import PictureSettings
 from broker.vision.wire import Setup
 from gateways import formats
 from gateways.agent.link import Login

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from tests.natsservers import NATS_SERVER
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from api import rendered
 from api.asyncapi import asyncapi
 from api.serve import application
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from mitoyen.command import app
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from broker import times
-from broker.settings import PictureSettings
+from broker.settings.pictures import PictureSettings
 from broker.vision import workers
 from broker.vision.level import LEVELS
 from broker.vision.wire import Asked, Setup

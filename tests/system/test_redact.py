@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from broker.settings import PictureSettings
+from broker.settings.pictures import PictureSettings
 from broker.vision import models
 from tests.pictures import SAMPLES, bomb, jpeg, large_jpeg, street, telling, telling_jpeg
 

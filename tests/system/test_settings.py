@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from broker.errors import Malformed
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from tests.owners import new_owner
 from tests.servers import Mitoyen
 
