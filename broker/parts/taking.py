@@ -76,7 +76,7 @@ class Here:
         await self._ingest.run(self._account)
 
     async def follow(self, snapshot: Snapshot, routes: Routes) -> None:
-        self._ingest.routes = routes
+        self._ingest.understanding.routes = routes
         if not self._whole:
             await self._ingest.listen_to({topics.input_of_organisation(g.organisation) for g in snapshot.gateways})
 
@@ -84,8 +84,10 @@ class Here:
         return await self._ingest.caught_up()
 
     async def suggested(self, call: control.Suggested) -> list[Suggestion]:
-        foreign = self._ingest.routes.foreign.get((call.organisation, call.gateway))
-        return self._ingest.suggestions.of((call.organisation, call.gateway), foreign.streams if foreign else {})
+        foreign = self._ingest.understanding.routes.foreign.get((call.organisation, call.gateway))
+        return self._ingest.understanding.suggestions.of(
+            (call.organisation, call.gateway), foreign.streams if foreign else {}
+        )
 
 
 class AtEdges:

@@ -67,7 +67,9 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
     routes["in/o/g/c"] = Route(datastream("c", "camera"), _no_records, ())
     adopted = {("gate", "epc"): datastream("t", "rfid", "gateway", smooth="PT10S")}
     foreign = {("o", name): Foreign(name, "Europe/Paris", adopted) for name in FORMATS}
-    made.routes = Routes(routes, foreign=foreign, smoothed={"in/o/g/s": 10 * times.SECOND, "in/o/gateway/t": 1})
+    made.understanding.routes = Routes(
+        routes, foreign=foreign, smoothed={"in/o/g/s": 10 * times.SECOND, "in/o/gateway/t": 1}
+    )
     yield made
     journal.close()
 
@@ -100,11 +102,11 @@ def _fuzz(ingest: Ingest, family: str, messages: int) -> None:
     @given(message(family))
     def taken_or_refused(one: Message) -> None:
         try:
-            entry = ingest._read(one, one.topic.decode(errors="replace"), NOW)
+            entry = ingest.understanding._read(one, one.topic.decode(errors="replace"), NOW)
         except MitoyenError as error:
             pytest.fail(f"{error}")
-        made = [*ingest._taken.entries, entry]
-        ingest._taken.entries.clear()
+        made = [*ingest.understanding.taken.entries, entry]
+        ingest.understanding.taken.entries.clear()
         msgspec.msgpack.encode(made)
         msgspec.json.decode(receipt(entry))
         assert all(refusal.reason for refusal in entry.refusals)
@@ -112,8 +114,8 @@ def _fuzz(ingest: Ingest, family: str, messages: int) -> None:
 
     taken_or_refused()
     ingest._journal.append(
-        [ingest._read(Message(b"in/o/g/m", b"1", 0, False, None, None), "in/o/g/m", NOW)],
-        Beside({}, ingest._taken.untimed, ingest._sightings.handed_over()), lambda _: None,
+        [ingest.understanding._read(Message(b"in/o/g/m", b"1", 0, False, None, None), "in/o/g/m", NOW)],
+        Beside({}, ingest.understanding.taken.untimed, ingest.understanding.sightings.handed_over()), lambda _: None,
     )  # fmt: skip
 
 

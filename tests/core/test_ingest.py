@@ -35,9 +35,9 @@ def test_a_message_that_a_fault_of_ours_can_not_read_is_refused_and_logged_witho
         places=dict,
         on_new_session=lambda: None,
     )
-    ingest.routes = Routes({}, foreign={("o", "g"): Foreign("senml", "UTC", {})})
+    ingest.understanding.routes = Routes({}, foreign={("o", "g"): Foreign("senml", "UTC", {})})
     with capture_logs() as logged:
-        entry = ingest._understand(Message(b"in/o/g/up", b"21.5 at home", 1, False, b"ack/o/g", b"7"), 1)
+        entry = ingest.understanding.understand(Message(b"in/o/g/up", b"21.5 at home", 1, False, b"ack/o/g", b"7"), 1)
     journal.close()
     assert entry.refusals == [Refusal(0, "not understood, by a fault of the broker's that its log names")]
     assert (entry.topic, entry.payload) == ("in/o/g/up", b"21.5 at home")
