@@ -20,6 +20,8 @@ from tests.servers import Mitoyen
 from tests.subscriber import Subscriber
 
 LOOK_S = 0.05
+WATCHED = "gates"
+"""Whose tags are counted."""
 TAGS = 20
 READS_A_SECOND = 20
 NOISY: list[dict[str, Any]] = [
@@ -31,7 +33,7 @@ GRACE_S = 1.0
 PATIENCE_S = 60.0
 
 
-class _Watch:
+class Watch:
     """Something done again and again in a thread of its own while the `with` lasts."""
 
     def __init__(self, every_s: float) -> None:
@@ -58,7 +60,7 @@ class _Watch:
         raise NotImplementedError
 
 
-class Stalls(_Watch):
+class Stalls(Watch):
     """The longest time (s) without a receipt, of any load."""
 
     def __init__(self, loads: Sequence[Load]) -> None:
@@ -77,12 +79,12 @@ class Stalls(_Watch):
                 self._last[at] = answered, now
 
 
-class Windows(_Watch):
+class Windows(Watch):
     """Windows with noise of tags that are read now: each is one draw, whenever it is asked for, and told live as it is in history."""
 
     def __init__(self, broker: Mitoyen) -> None:
         super().__init__(1 / READS_A_SECOND)
-        owner, self._reader = new_owner(broker, "gates"), new_reader(broker, "counting")
+        owner, self._reader = new_owner(broker, WATCHED), new_reader(broker, "counting")
         owner.datastream("tags", kind="rfid", privacy_unit="tag")
         offer = self._reader.agree(owner.offer(["tags"], *NOISY)["id"])["releases"][0]
         self._release = offer["id"]
@@ -121,7 +123,7 @@ class Windows(_Watch):
         for one in self._reader.history(self._release):
             self._note(one)
         for topic, said in list(self._ear.messages):
-            if topic.startswith("live/gates/"):
+            if topic.startswith(f"live/{WATCHED}/"):
                 for one in said if isinstance(said, list) else [said]:
                     self._note(one)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.natsservers import Nats, NatsServer
 from tests.servers import START_S, Influxd, Postgres, free_ports
 
+PARTITIONS = 3
 DEAD_S = 1.0
 """How long what was killed stays so."""
 
@@ -56,7 +57,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, *, partitions: int = 3, edges: int = 2) -> Iterator[Cluster]:
+def cluster(folder: Path, *, partitions: int = PARTITIONS, edges: int = 2) -> Iterator[Cluster]:
     """Three NATS servers, PostgreSQL and InfluxDB."""
     with ExitStack() as stack:
         for name in ("nats", "influxd"):
@@ -78,7 +79,7 @@ def cluster(folder: Path, *, partitions: int = 3, edges: int = 2) -> Iterator[Cl
 
 
 @contextmanager
-def servers(folder: Path, *, partitions: int = 3, edges: int = 2) -> Iterator[dict[str, str]]:
+def servers(folder: Path, *, partitions: int = PARTITIONS, edges: int = 2) -> Iterator[dict[str, str]]:
     """The same, by what to add to the environment."""
     with cluster(folder, partitions=partitions, edges=edges) as made:
         yield made.settings

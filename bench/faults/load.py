@@ -130,7 +130,7 @@ class Publisher:
 
     def _asking(self, number: int) -> bytes:
         """Response topic and correlation data [MQTT 5, 3.3.2.3]."""
-        topic, data = self._receipts.encode(), str(number).encode()
+        topic, data = self._receipts.encode(), f"{self.datastream} {number}".encode()
         body = b"\x08" + len(topic).to_bytes(2, "big") + topic + b"\x09" + len(data).to_bytes(2, "big") + data
         return bytes([len(body)]) + body
 
@@ -140,8 +140,10 @@ class Publisher:
     def _heard(self, messages: list[Message]) -> None:
         for message in messages:
             assert message.correlation is not None
-            receipt = json.loads(message.payload)
-            self._answer(int(message.correlation), TAKEN if receipt == {"stored": 1} else REFUSED)
+            whose, _, number = message.correlation.decode().rpartition(" ")
+            if whose == self.datastream:  # all of a gateway's receipts come on its one topic
+                receipt = json.loads(message.payload)
+                self._answer(int(number), TAKEN if receipt == {"stored": 1} else REFUSED)
         if self._out is not None:
             self._out.acknowledge([message.packet_id for message in messages])
 

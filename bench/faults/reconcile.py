@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
@@ -63,26 +64,38 @@ def reconciled(
 
 def _kept(
     publisher: Publisher, kept: Columns, refused: AbstractSet[tuple[str, int]], not_kept: AbstractSet[int]
-) -> dict[str, int]:
-    """Of one publisher: `lost`, promised and nowhere; `doubled`, kept more than once; `wrong`, kept otherwise than it was sent or
-    though it had to be refused; `unexplained`, refused without a reason that its owner can read.
+) -> dict[str, Any]:
+    """Of one publisher: `lost`, promised and nowhere, and the spans of numbers that are `missing` so; `doubled`, kept more than once; `wrong`,
+    kept otherwise than it was sent or though it had to be refused; `unexplained`, refused without a reason that its owner can read.
     """
     answers = np.frombuffer(bytes(publisher.answers), np.uint8)
     all_numbers = np.arange(publisher.sent)
     to_refuse = is_wrong(all_numbers)
     promised = all_numbers[(answers == TAKEN) & ~to_refuse]
-    missing = np.setdiff1d(promised, kept["number"])
+    missing = sorted(set(np.setdiff1d(promised, kept["number"]).tolist()) - not_kept)
     told = {number for name, number in refused if name == publisher.datastream}
     newest = set(all_numbers[to_refuse & (answers != WAITING)][-(REFUSALS_SEEN // 4) :].tolist())
     return {
         "sent": publisher.sent,
         "promised": len(promised),
         "refused": int(to_refuse.sum()),
-        "lost": len(set(missing.tolist()) - not_kept),
+        "lost": len(missing),
+        "missing": _spans(missing),
         "doubled": len(kept["number"]) - len(np.unique(kept["number"])),
         "wrong": int((kept["value"] != kept["number"]).sum() + is_wrong(kept["number"]).sum()),
         "unexplained": len(newest - told) if publisher.certain else 0,
     }
+
+
+def _spans(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of those that follow each other."""
+    spans: list[tuple[int, int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], number)
+        else:
+            spans.append((number, number))
+    return spans
 
 
 def wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
