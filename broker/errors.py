@@ -8,6 +8,7 @@ it exists already, or is still in use
 ├── StoreUnavailable  a store did not answer, or answered that it can't now: try again later
 ├── StoreRejected     a store took a batch but for some points; they will not be taken later either
 ├── JournalFull       the journal reached its limit: nothing is acknowledged until there is room
+├── LeaseLost         another process may serve this partition by now: nothing of it is released here any more
 └── Unavailable       another part of Mitoyen did not answer
 """
 
@@ -59,6 +60,10 @@ class StoreRejected(MitoyenError):
 
 class JournalFull(MitoyenError):
     """The journal reached its limit on disk."""
+
+
+class LeaseLost(MitoyenError):
+    """The session that a partition is served under has ended, or nobody knows whether it has."""
 
 
 class Unavailable(MitoyenError):

@@ -15,6 +15,7 @@ from broker.outbound import Outbound
 from broker.points import Point
 from broker.registry.snapshot import Snapshot
 from broker.routes import Routes
+from broker.together import together
 
 
 class Outbounds:
@@ -24,7 +25,7 @@ class Outbounds:
         self._each = each
 
     async def run(self, accounts: Sequence[Account]) -> None:
-        await asyncio.gather(*(one.run(account) for one, account in zip(self._each, accounts, strict=True)))
+        await together(*(one.run(account) for one, account in zip(self._each, accounts, strict=True)))
 
     @property
     def places(self) -> dict[str, int]:

@@ -6,33 +6,30 @@ live: an upper bound, since an application may have listened to less or not at a
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from broker import times
 from broker.access import NOTHING, Used, remaining
-from broker.errors import Unavailable
 from broker.model import Agreement, AgreementId
 from broker.registry.snapshot import Snapshot
+from broker.tables.protocol import Read, Source, Tables
 
 REST_NS = 15 * times.SECOND
 """How long what is delivered under agreements without a quota may wait to be written down: to write for 10,000 takes 50 ms."""
 ANYONE = ""
 """In an agreement's place: what was delivered to whoever came, without an agreement; live, what was published at all."""
-_SCHEMA = """
+SCHEMA = """
 create table if not exists hours (
     offer text, agreement text, hour integer, live_records integer not null, live_bytes integer not null,
     http_records integer not null, http_bytes integer not null, primary key (agreement, hour, offer)) without rowid;
 """
 _ADD = """
-insert into hours values (?, ?, ?, ?, ?, ?, ?) on conflict do update set live_records = live_records + excluded.live_records,
-    live_bytes = live_bytes + excluded.live_bytes, http_records = http_records + excluded.http_records,
-    http_bytes = http_bytes + excluded.http_bytes
+insert into hours values (?, ?, ?, ?, ?, ?, ?) on conflict (agreement, hour, offer) do update set
+    live_records = hours.live_records + excluded.live_records, live_bytes = hours.live_bytes + excluded.live_bytes,
+    http_records = hours.http_records + excluded.http_records, http_bytes = hours.http_bytes + excluded.http_bytes
 """
 
 
@@ -70,8 +67,10 @@ class Row(NamedTuple):
 class Meter:
     """Counts in memory, and on disk when it is told to."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = _opened(path)
+    def __init__(self, tables: Tables) -> None:
+        """Whoever opened the tables closes them."""
+        self._tables = tables
+        tables.make(SCHEMA)
         self._published: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         """By offer, and in nobody's account yet."""
         self._unused: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -138,22 +137,14 @@ class Meter:
 
     def close(self, now: int) -> None:
         self.flush(now)
-        self._db.close()
 
     def _write(self, now: int) -> None:
         began = self._began or now
         hour = began - began % times.HOUR
         rows = [(*of, hour, h.live_records, h.live_bytes, h.http_records, h.http_bytes) for of, h in self._new.items()]
-        try:
-            if rows:
-                self._db.execute("begin immediate")
-                self._db.executemany(_ADD, rows)
-                self._db.execute("commit")
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"what was delivered can't be written down: {error}") from error
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
+        if rows:
+            with self._tables.changing():
+                self._tables.execute_many(_ADD, rows)
         self._began = now
         self._new.clear()
 
@@ -186,7 +177,7 @@ class Meter:
             if self._period.get(agreement.id) != begin:
                 self.flush(now)
                 self._period[agreement.id] = begin
-                self._used[agreement.id] = _sum(self._db, agreement.id, begin)
+                self._used[agreement.id] = _sum(self._tables.execute, agreement.id, begin)
 
 
 def exhausted(agreements: Iterable[Agreement], used: Mapping[AgreementId, Used]) -> frozenset[AgreementId]:
@@ -194,35 +185,32 @@ def exhausted(agreements: Iterable[Agreement], used: Mapping[AgreementId, Used])
     return frozenset(one.id for one in agreements if one.terms.quota and 0 in _left(one, used.get(one.id, NOTHING)))
 
 
-def used_of(path: Path, agreements: Iterable[Agreement], now: int) -> dict[AgreementId, Used]:
-    """What those with a quota used, as it is on disk: before the broker runs."""
-    with closing(_opened(path)) as db:
+def used_of(source: Source, agreements: Iterable[Agreement], now: int) -> dict[AgreementId, Used]:
+    """What those with a quota used, as it is on disk: before the broker runs. Raises Unavailable."""
+    with source.reading() as read:
         return {
-            one.id: _sum(db, one.id, one.terms.quota.period(now)[0])
+            one.id: _sum(read, one.id, one.terms.quota.period(now)[0])
             for one in agreements
             if one.terms.quota is not None
         }
 
 
-def hours(path: Path, start: int, end: int, offer: str | None = None, agreement: str | None = None) -> list[Row]:
-    """The hours that begin in this time (ns), of an offer, an agreement or all; the oldest first."""
-    with closing(_opened(path)) as db:
-        rows = db.execute(
-            "select * from hours where hour >= ?1 and hour < ?2 and (?3 is null or offer = ?3) and (?4 is null or agreement = ?4)"
-            " order by hour, offer, agreement",
-            (start, end, offer, agreement),
-        )
-        return [Row(*row) for row in rows]
+def hours(source: Source, start: int, end: int, offer: str | None = None, agreement: str | None = None) -> list[Row]:
+    """The hours that begin in this time (ns), of an offer, an agreement or all; the oldest first. Raises Unavailable."""
+    chosen = {"offer = ?": offer, "agreement = ?": agreement}
+    asked = {condition: value for condition, value in chosen.items() if value is not None}
+    where = " and ".join(("hour >= ?", "hour < ?", *asked))
+    query = f"select * from hours where {where} order by hour, offer, agreement"  # nosec B608  # noqa: S608 - the conditions above
+    with source.reading() as read:
+        return [Row(*row) for row in read(query, (start, end, *asked.values()))]
 
 
-def totals(path: Path) -> list[Row]:
-    """All that was ever counted, by offer and agreement; `hour`: of the first."""
-    with closing(_opened(path)) as db:
-        rows = db.execute(
-            "select offer, agreement, min(hour), sum(live_records), sum(live_bytes), sum(http_records), sum(http_bytes)"
-            " from hours group by offer, agreement order by offer, agreement"
-        )
-        return [Row(*row) for row in rows]
+def totals(source: Source) -> list[Row]:
+    """All that was ever counted, by offer and agreement; `hour`: of the first. Raises Unavailable."""
+    sums = ", ".join(f"cast(sum({column}) as bigint)" for column in Row._fields[3:])
+    query = f"select offer, agreement, min(hour), {sums} from hours group by offer, agreement order by offer, agreement"  # nosec B608  # noqa: S608 - its own columns
+    with source.reading() as read:
+        return [Row(*row) for row in read(query, ())]
 
 
 def _count(of: list[int], records: int, size: int) -> None:
@@ -236,16 +224,10 @@ def _left(agreement: Agreement, used: Used) -> tuple[int | None, int | None]:
     return left.records, left.bytes
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=5)
-    db.execute("pragma journal_mode = wal")
-    db.executescript(_SCHEMA)
-    return db
-
-
-def _sum(db: sqlite3.Connection, agreement: str, since: int) -> Used:
-    found = db.execute(
-        "select total(live_records + http_records), total(live_bytes + http_bytes) from hours where agreement = ? and hour >= ?",
+def _sum(read: Read, agreement: str, since: int) -> Used:
+    found = read(
+        "select cast(coalesce(sum(live_records + http_records), 0) as bigint), cast(coalesce(sum(live_bytes + http_bytes), 0) as bigint)"
+        " from hours where agreement = ? and hour >= ?",
         (agreement, since),
-    ).fetchone()
-    return Used(int(found[0]), int(found[1]))
+    )
+    return Used(*found[0]) if found else NOTHING

@@ -43,6 +43,7 @@ OUTBOX = Gauge(
     multiprocess_mode="mostrecent",
 )
 KEYS_DESTROYED = Counter("mitoyen_pseudonym_keys_destroyed", "Secrets of past epochs that were destroyed")
+LEASES_LOST = Counter("mitoyen_leases_lost", "Times that a partition was left because its lease was lost", ["role"])
 PREVIEWS = Counter("mitoyen_previews", "Previews that owners asked for, by outcome", ["outcome"])
 HISTORY = Counter("mitoyen_history_requests", "Answers of history, by outcome", ["outcome"])
 LIMITED = Counter("mitoyen_requests_limited", "Requests that were one too many, by limit", ["limit"])

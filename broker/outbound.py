@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -56,9 +56,18 @@ class Outbound:
     """The one publisher of releases without windows."""
 
     def __init__(
-        self, journal: Journal, keys: PseudonymKeys, lateness: int, meter: Meter | None, *, name: str = PLACE
+        self,
+        journal: Journal,
+        keys: PseudonymKeys,
+        lateness: int,
+        meter: Meter | None,
+        check: Callable[[], None],
+        *,
+        name: str = PLACE,
     ) -> None:
-        """Of several, to as many Mosquittos, each has a `name` of its own for its place, and one has the meter."""
+        """Of several, to as many Mosquittos, each has a `name` of its own for its place, and one has the meter. `check` raises LeaseLost
+        where another may publish by now.
+        """
         self.routes: Routes = NOWHERE
         self.consents = NONE
         self.connected = False
@@ -78,6 +87,7 @@ class Outbound:
         self._told: dict[str, bytes] = {}
         """To be retained as it is, by topic; empty: nothing is."""
         self._meter = meter
+        self._check = check
 
     def offer(self, batch: Batch) -> None:
         """Take note of a batch that was just journalled."""
@@ -118,8 +128,9 @@ class Outbound:
         self._something.set()
 
     async def run(self, account: Account) -> None:
-        """Publish until cancelled, connecting again whenever the connection is lost."""
+        """Publish until cancelled, connecting again whenever the connection is lost. Raises LeaseLost."""
         while True:
+            self._check()
             try:
                 async with connection.connect(account, lambda _: None) as out:
                     log.info("outbound_connected")
@@ -181,6 +192,7 @@ class Outbound:
             room = await out.room()
             chunk = packets[at : at + room]
             pending.left += len(chunk)
+            self._check()
             out.publish(chunk, pending.acknowledged)
             at += len(chunk)
         pending.complete = True
@@ -232,10 +244,12 @@ class Outbound:
             shown = self._shown(outlet, points[-1:], points[-1].time)
             if shown:
                 await out.room()
+                self._check()
                 self._newest[outlet.release.id] = shown[-1].time
                 out.publish([(outlet.heading, outlet.properties, outlet.form.messages(shown), True)], _ignore)
         while self._told:  # an empty retained message takes the one before away [MQTT 5, 3.3.1.3]
             await out.room()
+            self._check()
             topic, text = self._told.popitem()
             out.publish([(codec.heading(topic), codec.NO_PROPERTIES, text, True)], _ignore)
 

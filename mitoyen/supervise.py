@@ -25,9 +25,8 @@ from broker import alive, authorisation, keys, mosquitto, restarts, secrets, sig
 from broker.dispatch import used_together
 from broker.errors import Unavailable
 from broker.home import Home
-from broker.meter import used_of
 from broker.opening import prepare_store, registry
-from broker.parts import journals
+from broker.parts import journals, remembered
 from broker.private import write_private
 from broker.registry.registry import Registry
 from broker.restarts import Why
@@ -117,6 +116,7 @@ def prepare(settings: Settings, home: Home) -> None:
     signing.begin(known, home.ledger_key)
     known.close()
     prepare_store(settings, home)
+    remembered.prepare(settings, home)
 
 
 def new_operator_key(known: Registry, home: Home) -> Path:
@@ -235,9 +235,7 @@ async def start_mosquitto(settings: Settings, home: Home, number: int = 0) -> as
         accounts += [account for gateway in snapshot.gateways for account in gateway.accounts]
         accounts += [account for application in snapshot.applications for account in application.accounts]
         now = time.time_ns()
-        agreements = [one for of in snapshot.agreements.values() for one in of]
-        meters = [own.meter for own in home.every_partition(settings.partitions)]
-        used = used_together(used_of(meter, agreements, now) for meter in meters)
+        used = used_together(remembered.used(settings, home, snapshot, now))
         policy = authorisation.policy(snapshot, now, used)
         return mosquitto.write(folder, settings, policy, accounts, listeners)
 

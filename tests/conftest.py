@@ -11,9 +11,12 @@ from hypothesis import settings
 
 from tests.natsservers import Nats
 from tests.servers import Influxd, Mitoyen, Postgres
+from tests.tables import InFile, InPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.tables import Kept
 
 settings.register_profile("mitoyen", deadline=None)  # a busy machine is slow, and pytest's own limit ends what hangs
 settings.load_profile("mitoyen")
@@ -45,6 +48,16 @@ def postgres() -> Iterator[Postgres]:
     # not below pytest's folder, which the user that PostgreSQL runs as may not enter
     with tempfile.TemporaryDirectory(prefix="mitoyen-postgresql-") as directory, Postgres(Path(directory)) as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def remembered(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """What a partition remembers, in each place where it may lie."""
+    return (
+        InFile(tmp_path / "remembered")
+        if request.param == "sqlite"
+        else InPostgres(request.getfixturevalue("postgres"))
+    )
 
 
 # --- NATS ---

@@ -33,6 +33,7 @@ from broker.model import (
 )
 from broker.privacy.profile import Profile
 from broker.registry.registry import Registry
+from broker.tables.sqlite import SqliteTables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +148,7 @@ class World:
     def __init__(self, home: Path) -> None:
         self.registry = Registry.in_home(home)
         _compiled_once(self.registry._database.engine)
-        self.meter = Meter(home / "meter")
+        self.meter = Meter(SqliteTables(home / "meter"))
         self.model = Model()
         self._numbers = iter(range(1_000_000))
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -22,14 +20,14 @@ import structlog
 
 from broker.entry import Entry, Refusal
 from broker.errors import JournalFull, Unavailable
-from broker.journal.beside import BesideTables, presences
+from broker.journal.beside import BesideTables, heard, presences
 from broker.journal.protocol import Batch, Beside, OnSafe, RefusedMessage, Sights, Untimed
 from broker.journal.servers import Servers, reach
-from broker.journal.sqlite import SqliteReader
 from broker.journal.stream import Stream
 from broker.metrics import JOURNAL_FULL
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
+from broker.tables.protocol import Source, Tables
 
 log = structlog.get_logger()
 
@@ -55,14 +53,12 @@ class _Appended(NamedTuple):
 class JetStreamJournal:
     """The writer's side, made by `opened`."""
 
-    def __init__(self, stream: Stream, beside: Path, *, last: int, alone: bool) -> None:
-        """`alone`: nobody else writes, so that what is written need not be read to be followed."""
+    def __init__(self, stream: Stream, beside: Tables, *, last: int, alone: bool) -> None:
+        """`alone`: nobody else writes, so that what is written need not be read to be followed. Whoever opened the tables closes them."""
         self._stream = stream
         self._alone = alone
-        self._db = sqlite3.connect(beside, isolation_level=None, timeout=5)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._beside = BesideTables(self._db)
+        self._tables = beside
+        self._beside = BesideTables(beside)
         self._written_by = secrets.token_hex(8)
         self._packs = 0
         self._appended: asyncio.Queue[_Appended] = asyncio.Queue()  # bounded by whoever waits for what it appended
@@ -95,7 +91,7 @@ class JetStreamJournal:
 
     def keep_places(self, places: Mapping[str, int]) -> None:
         """Write the readers' places now. Raises JournalFull."""
-        with self._beside.writing():
+        with self._beside.writing(on_disk=False):
             self._beside.keep_places(places)
 
     def trim(self, upto: int) -> None:
@@ -108,7 +104,7 @@ class JetStreamJournal:
 
     def presences(self) -> list[Presence]:
         """Of every gateway that was heard."""
-        return presences(self._db)
+        return presences(self._tables.execute)
 
     def refusals(self, organisation: str, gateway: str, limit: int) -> list[RefusedMessage]:
         """The newest first."""
@@ -125,9 +121,6 @@ class JetStreamJournal:
     def forget_sights(self, topic: str) -> None:
         """Erase what is remembered of a topic's tags. Raises Unavailable."""
         self._beside.forget_sights(topic)
-
-    def close(self) -> None:
-        self._db.close()
 
     # --- what runs while it is open
 
@@ -190,9 +183,7 @@ class JetStreamJournal:
             self._beside.keep_places({"messages": beside.places["messages"]})
 
         if beside.untimed:
-            self._db.execute("pragma synchronous = full")
-            await _insist(partial(self._write, write))
-            self._db.execute("pragma synchronous = normal")
+            await _insist(partial(self._write, write, on_disk=True))
 
     async def _derive(self, batches: list[Batch], sights: Sights) -> None:
         def write() -> None:
@@ -204,19 +195,19 @@ class JetStreamJournal:
 
         if not batches and not sights:
             return
-        await _insist(partial(self._write, write))
+        await _insist(partial(self._write, write, on_disk=False))
 
-    async def _write(self, what: Callable[[], None]) -> None:
-        with self._beside.writing():
+    async def _write(self, what: Callable[[], None], *, on_disk: bool) -> None:
+        with self._beside.writing(on_disk=on_disk):
             what()
 
 
 class JetStreamReader:
     """Another process's side: reads only, and waits for it. Its loop runs while it is asked; a connection that was lost meanwhile is made anew."""
 
-    def __init__(self, servers: Servers, name: str, beside: Path) -> None:
+    def __init__(self, servers: Servers, name: str, beside: Source) -> None:
         self._servers, self._name = servers, name
-        self._beside = SqliteReader(beside)
+        self._beside = beside
         self._loop = asyncio.new_event_loop()
         self._connected = AsyncExitStack()
         self._stream: Stream | None = None
@@ -227,7 +218,7 @@ class JetStreamReader:
 
     def presences(self) -> list[Presence]:
         """Of every gateway that was heard. Raises Unavailable."""
-        return self._beside.presences()
+        return heard(self._beside)
 
     def close(self) -> None:
         self._beside.close()
@@ -242,18 +233,17 @@ class JetStreamReader:
 
 @asynccontextmanager
 async def opened(
-    servers: Servers, name: str, beside: Path, *, replicas: int, limit_bytes: int, alone: bool = True
+    servers: Servers, name: str, beside: Tables, *, replicas: int, limit_bytes: int, alone: bool = True
 ) -> AsyncIterator[JetStreamJournal]:
     """A journal to write, its stream made if it is not there. Raises Unavailable."""
     async with reach(servers) as client:
         stream = Stream(client, name)
         state = await stream.ensure(replicas=replicas, limit_bytes=limit_bytes)
         journal = JetStreamJournal(stream, beside, last=state.last_seq, alone=alone)
-        with closing(journal):
-            if alone:
-                await journal.catch_up()
-            async with _while_it_runs(journal):
-                yield journal
+        if alone:
+            await journal.catch_up()
+        async with _while_it_runs(journal):
+            yield journal
 
 
 @asynccontextmanager

@@ -102,8 +102,6 @@ class Journal(Protocol):
     def forget_sights(self, topic: str) -> None:
         """Erase what is remembered of a topic's tags. Raises Unavailable."""
 
-    def close(self) -> None: ...
-
 
 class JournalReader(Protocol):
     """Another process's side: reads only, and waits for it."""

@@ -15,10 +15,11 @@ import msgspec
 
 from broker.entry import Entry
 from broker.errors import JournalFull, Unavailable
-from broker.journal.beside import BesideTables, presences
+from broker.journal.beside import BesideTables, heard, presences, upgrade
 from broker.journal.protocol import Batch, Beside, OnSafe, RefusedMessage, Untimed
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
+from broker.tables.sqlite import SqliteSource, SqliteTables
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Entry]).decode
@@ -31,12 +32,11 @@ class SqliteJournal:
     """The writer's side. Calls block for a commit; one thread."""
 
     def __init__(self, path: Path, *, limit_bytes: int) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
-        self._db.execute("pragma auto_vacuum = none")
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
+        self._tables = SqliteTables(path)
+        self._db = self._tables.db
         self._db.executescript(_SCHEMA)
-        self._beside = BesideTables(self._db)
+        upgrade(self._db)
+        self._beside = BesideTables(self._tables)
         self._page = int(self._db.execute("pragma page_size").fetchone()[0])
         self._limit = limit_bytes
         last = self._db.execute("select max(seq) from batches").fetchone()[0]
@@ -55,7 +55,7 @@ class SqliteJournal:
             raise JournalFull(f"the journal holds its limit of {self._limit} bytes")
         batch = Batch(self.last + 1, entries)
         with self._beside.writing():
-            self._db.execute("insert into batches values (?, ?)", (batch.seq, _encode(entries)))
+            self._tables.execute("insert into batches values (?, ?)", (batch.seq, _encode(entries)))
             self._beside.count(entries)
             self._beside.keep_places(beside.places)
             if beside.untimed:
@@ -83,7 +83,7 @@ class SqliteJournal:
         upto = min(upto, self._trimmed + TRIMMED_AT_ONCE) if self._trimmed else upto
         if upto > self._trimmed:
             with self._beside.writing():
-                self._db.execute("delete from batches where seq <= ?", (upto,))
+                self._tables.execute("delete from batches where seq <= ?", (upto,))
             self._trimmed = upto
 
     def used_bytes(self) -> int:
@@ -96,7 +96,7 @@ class SqliteJournal:
 
     def presences(self) -> list[Presence]:
         """Of every gateway that was heard."""
-        return presences(self._db)
+        return presences(self._tables.execute)
 
     def refusals(self, organisation: str, gateway: str, limit: int) -> list[RefusedMessage]:
         """The newest first."""
@@ -123,6 +123,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._beside = SqliteSource(path)
         self._db: sqlite3.Connection | None = None
 
     def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
@@ -132,8 +133,7 @@ class SqliteReader:
 
     def presences(self) -> list[Presence]:
         """Of every gateway that was heard. Raises Unavailable."""
-        with self._reading() as db:
-            return presences(db) if db else []
+        return heard(self._beside)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:

@@ -6,7 +6,6 @@ computed from the raw store, where each point is once. Every step may be done tw
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -110,7 +109,7 @@ class Keeper:
         self._erased_for = -1  # the registry's revision
 
     def run(self, stop: threading.Event) -> None:
-        """Keep until told to stop."""
+        """Keep until told to stop. Raises LeaseLost."""
         pause = RETRY_S[0]
         while not stop.is_set():
             try:
@@ -118,11 +117,7 @@ class Keeper:
                 pause = RETRY_S[0]
                 if rested:
                     stop.wait(REST_S)
-            except (
-                StoreUnavailable,
-                Unavailable,
-                sqlite3.OperationalError,
-            ) as error:  # the last of its own file: no room
+            except (StoreUnavailable, Unavailable) as error:
                 STORE_FAILED.inc()
                 log.warning("keeper_waits", reason=str(error), pause_s=pause)
                 self.speak(trouble=str(error))
@@ -130,7 +125,8 @@ class Keeper:
                 pause = min(pause * 2, RETRY_S[1])
 
     def step(self) -> bool:
-        """Do the next thing; whether there was any. Raises StoreUnavailable and Unavailable, and can then be called again."""
+        """Do the next thing; whether there was any. Raises StoreUnavailable and Unavailable, and can then be called again; LeaseLost."""
+        self._progress.check()
         asked = self._clock()
         batches = self._journal.read(self._progress.place)
         self._follow()

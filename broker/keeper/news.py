@@ -63,6 +63,7 @@ class News:
         """Publish the newest of each once more: Mosquitto forgot what was retained."""
         told = {feed.stream: feed for feed in feeds if not feed.profile.at_once}
         for stream, point in self._released.latest(told).items():
+            self._progress.check()
             self._live.publish(told[stream], self._of_moment(told[stream], point))
 
     def forget(self, stream: str) -> None:
@@ -93,6 +94,7 @@ class News:
         if feed.profile.by_cell:
             named = [shown.topic(point) for shown in feed.shown_by for point in points]
             self._progress.note_cells(feed.stream, named)
+        self._progress.check()
         self._live.publish(feed, points)
 
     def _of_moment(self, feed: Feed, newest: Point) -> list[Point]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +11,9 @@ import msgspec
 from broker.errors import Unavailable
 from broker.keeper.tally import Tally
 from broker.points import Point
+from broker.tables.protocol import Source, Tables
 
-_SCHEMA = """
+SCHEMA = """
 create table if not exists place (seq integer not null);
 insert into place select 0 where not exists (select 1 from place);
 create table if not exists windows (stream text, start integer, due integer not null, records integer not null,
@@ -23,7 +21,7 @@ create table if not exists windows (stream text, start integer, due integer not 
 create index if not exists windows_due on windows (due);
 create table if not exists backfills (stream text primary key, position integer not null, key text not null, done integer not null)
     without rowid;
-create index if not exists backfills_left on backfills (stream) where not done;
+create index if not exists backfills_left on backfills (stream) where done = 0;
 create table if not exists seen (stream text primary key, heard integer, shown integer, hidden integer, reason text not null)
     without rowid;
 create table if not exists told (topic text primary key) without rowid;
@@ -82,21 +80,20 @@ class Seen:
 
 
 class Progress:
-    """One SQLite file; the keeper is its only writer."""
+    """The keeper is its only writer."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.executescript(_SCHEMA)
-        self.place: int = self._db.execute("select seq from place").fetchone()[0]
-        self._earliest: int | None = self._db.execute("select min(due) from windows").fetchone()[0]
+    def __init__(self, tables: Tables) -> None:
+        """Whoever opened the tables closes them."""
+        self._tables = tables
+        tables.make(SCHEMA)
+        self.place: int = tables.execute("select seq from place")[0][0]
+        self._earliest = self._first_due()
 
     def advance(self, place: int, touched: Mapping[Window, int], tally: Tally) -> None:
         """The stores hold everything up to batch `place`; so many more records wait for these windows."""
-        with self._changing() as db:
-            self._wait(db, touched, tally)
-            db.execute("update place set seq = ?", (place,))
+        with self._tables.changing():
+            self._wait(touched, tally)
+            self._tables.execute("update place set seq = ?", (place,))
         self.place = place
         self._opened(touched)
 
@@ -108,37 +105,36 @@ class Progress:
         """The windows that are to be released by `clock` (ns), the earliest first."""
         if not self.is_due(clock):
             return []
-        rows = self._db.execute(
+        rows = self._tables.execute(
             "select stream, start, due from windows where due <= ? order by due limit ?", (clock, most)
         )
         return [Window(*row) for row in rows]
 
     def waiting(self, window: Window) -> int:
         """Records that wait for it."""
-        found = self._db.execute("select records from windows where stream = ? and start = ?", window[:2]).fetchone()
-        return found[0] if found else 0
+        found = self._tables.execute("select records from windows where stream = ? and start = ?", window[:2])
+        return found[0][0] if found else 0
 
     def close_windows(self, windows: Iterable[Window], tally: Tally) -> None:
         """These are released or withheld."""
         gone = [(w.stream, w.start) for w in windows]
-        with self._changing() as db:
-            db.executemany("delete from windows where stream = ? and start = ?", gone)
-            _count(db, tally)
-        self._earliest = self._db.execute("select min(due) from windows").fetchone()[0]
+        with self._tables.changing():
+            self._tables.execute_many("delete from windows where stream = ? and start = ?", gone)
+            self._count(tally)
+        self._earliest = self._first_due()
 
     def begin_backfills(self, new: Mapping[str, bool]) -> None:
         """These streams are new; whether there is nothing to be filled."""
         rows = [(stream, -(2**63), done) for stream, done in new.items()]
-        with self._changing() as db:
-            db.executemany("insert or ignore into backfills values (?, ?, '', ?)", rows)
+        self._in_one("insert into backfills values (?, ?, '', ?) on conflict (stream) do nothing", rows)
 
     def known_streams(self) -> set[str]:
-        return {stream for (stream,) in self._db.execute("select stream from backfills")}
+        return {stream for (stream,) in self._tables.execute("select stream from backfills")}
 
-    def backfills(self, most: int = -1) -> list[Backfill]:
+    def backfills(self, most: int = 2**62) -> list[Backfill]:
         """What is still to be filled, by stream; so many at most."""
-        rows = self._db.execute(
-            "select stream, position, key from backfills where not done order by stream limit ?", (most,)
+        rows = self._tables.execute(
+            "select stream, position, key from backfills where done = 0 order by stream limit ?", (most,)
         )
         return [Backfill(*row) for row in rows]
 
@@ -146,9 +142,9 @@ class Progress:
         self, filled: Iterable[tuple[Backfill, bool]], touched: Mapping[Window, int], tally: Tally
     ) -> None:
         """They came this far, and are done or not; so many records wait for these windows."""
-        with self._changing() as db:
-            self._wait(db, touched, tally)
-            db.executemany(
+        with self._tables.changing():
+            self._wait(touched, tally)
+            self._tables.execute_many(
                 "update backfills set position = ?, key = ?, done = ? where stream = ?",
                 [(one.position, one.key, done, one.stream) for one, done in filled],
             )
@@ -156,105 +152,112 @@ class Progress:
 
     def reject(self, rows: Iterable[tuple[str, int, str, str]]) -> None:
         """Keep (stream, time, key, reason) of what a store will not take."""
-        self._db.executemany("insert into rejected (stream, time, key, reason) values (?, ?, ?, ?)", list(rows))
+        self._in_one("insert into rejected (stream, time, key, reason) values (?, ?, ?, ?)", list(rows))
 
     def seen(self) -> dict[str, Seen]:
-        rows = self._db.execute("select stream, heard, shown, hidden, reason from seen")
+        rows = self._tables.execute("select stream, heard, shown, hidden, reason from seen")
         return {stream: Seen(*rest) for stream, *rest in rows}
 
     def keep_seen(self, seen: dict[str, Seen]) -> None:
         rows = [(stream, *astuple(one)) for stream, one in seen.items()]
-        with self._changing() as db:
-            db.executemany("insert or replace into seen values (?, ?, ?, ?, ?)", rows)
+        self._in_one(
+            "insert into seen values (?, ?, ?, ?, ?) on conflict (stream) do update set heard = excluded.heard,"
+            " shown = excluded.shown, hidden = excluded.hidden, reason = excluded.reason",
+            rows,
+        )
 
     def told(self) -> list[str]:
         """Topics that have a retained status."""
-        return [topic for (topic,) in self._db.execute("select topic from told")]
+        return [topic for (topic,) in self._tables.execute("select topic from told")]
 
     def note_told(self, topics: Collection[str]) -> None:
         if topics:
-            with self._changing() as db:
-                db.executemany("insert or ignore into told values (?)", [(topic,) for topic in topics])
+            self._in_one("insert into told values (?) on conflict (topic) do nothing", [(topic,) for topic in topics])
 
     def note_taken_back(self, topics: Collection[str]) -> None:
         if topics:
-            with self._changing() as db:
-                db.executemany("delete from told where topic = ?", [(topic,) for topic in topics])
+            self._in_one("delete from told where topic = ?", [(topic,) for topic in topics])
 
     def note_cells(self, stream: str, topics: Iterable[str]) -> None:
         """Topics of single cells, which have a retained value."""
-        self._db.executemany("insert or ignore into cells values (?, ?)", [(stream, topic) for topic in topics])
+        rows = [(stream, topic) for topic in topics]
+        self._in_one("insert into cells values (?, ?) on conflict (stream, topic) do nothing", rows)
 
     def cells(self, stream: str) -> list[str]:
-        return [topic for (topic,) in self._db.execute("select topic from cells where stream = ?", (stream,))]
+        return [topic for (topic,) in self._tables.execute("select topic from cells where stream = ?", (stream,))]
 
     def drawn(self, stream: str, start: int) -> list[Point] | None:
         """What was drawn of a window, which is never drawn again; None if it was not."""
-        found = self._db.execute("select points from drawn where stream = ? and start = ?", (stream, start)).fetchone()
-        return None if found is None else msgspec.json.decode(found[0], type=list[Point])
+        found = self._tables.execute("select points from drawn where stream = ? and start = ?", (stream, start))
+        return msgspec.json.decode(found[0][0], type=list[Point]) if found else None
 
     def draw(self, window: Drawn, points: list[Point]) -> bool:
         """Pay for a window and keep what was drawn of it, both or neither, and on disk; False where a budget does not suffice."""
-        with self._changing() as db:
+        with self._tables.changing():
             enough = all(
                 self.spent(source, *window.period) + window.amount <= window.budget for source in window.sources
             )
             if enough:
                 rows = [(source, window.start, window.stream, window.amount) for source in window.sources]
-                db.executemany("insert into spent values (?, ?, ?, ?)", rows)
+                self._tables.execute_many("insert into spent values (?, ?, ?, ?)", rows)
                 kept = (window.stream, window.start, msgspec.json.encode(points))
-                db.execute("insert into drawn values (?, ?, ?)", kept)
+                self._tables.execute("insert into drawn values (?, ?, ?)", kept)
         return enough
 
     def spent(self, source: str, start: int, end: int) -> int:
         """What a datastream's windows that begin in this time (ns) cost, of all its offers, those that were withdrawn included."""
-        found = self._db.execute(
-            "select coalesce(sum(amount), 0) from spent where source = ? and start >= ? and start < ?",
+        found = self._tables.execute(
+            "select cast(coalesce(sum(amount), 0) as bigint) from spent where source = ? and start >= ? and start < ?",
             (source, start, end),
         )
-        return int(found.fetchone()[0])
+        return int(found[0][0])
 
     def erased(self) -> set[str]:
         """Raw streams of deleted datastreams that are erased."""
-        return {stream for (stream,) in self._db.execute("select stream from erased")}
+        return {stream for (stream,) in self._tables.execute("select stream from erased")}
 
     def note_erased(self, stream: str) -> None:
-        self._db.execute("insert or ignore into erased values (?)", (stream,))
+        self._tables.execute("insert into erased values (?) on conflict (stream) do nothing", (stream,))
 
     def erased_tags(self) -> set[tuple[str, int]]:
         """(the tag's hash, when it was asked for) of what is erased."""
-        return set(self._db.execute("select tag, asked from erased_tags"))
+        return {(tag, asked) for tag, asked in self._tables.execute("select tag, asked from erased_tags")}
 
     def note_erased_tag(self, tag: str, asked: int) -> None:
-        self._db.execute("insert or ignore into erased_tags values (?, ?)", (tag, asked))
+        self._tables.execute("insert into erased_tags values (?, ?) on conflict (tag, asked) do nothing", (tag, asked))
 
     def forget(self, stream: str) -> None:
         """A released stream was erased: should it be wanted again, it begins anew."""
-        with self._changing() as db:
+        with self._tables.changing():
             for table in ("backfills", "windows", "seen", "rejected", "cells", "drawn", "tallies"):
-                db.execute(f"delete from {table} where stream = ?", (stream,))  # nosec B608  # noqa: S608 - the names above
+                self._tables.execute(f"delete from {table} where stream = ?", (stream,))  # nosec B608  # noqa: S608 - the names above
 
-    def close(self) -> None:
-        self._db.close()
+    def check(self) -> None:
+        """Raises LeaseLost where another keeper may have gone on from here: to be called right before anything leaves."""
+        self._tables.check()
 
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("begin immediate")
-        try:
-            yield self._db
-            self._db.execute("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            raise
+    def _in_one(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        with self._tables.changing():
+            self._tables.execute_many(statement, rows)
 
-    @staticmethod
-    def _wait(db: sqlite3.Connection, touched: Mapping[Window, int], tally: Tally) -> None:
-        db.executemany(
-            "insert into windows values (?, ?, ?, ?) on conflict do update set records = records + excluded.records",
+    def _wait(self, touched: Mapping[Window, int], tally: Tally) -> None:
+        self._tables.execute_many(
+            "insert into windows values (?, ?, ?, ?)"
+            " on conflict (stream, start) do update set records = windows.records + excluded.records",
             [(*window, records) for window, records in touched.items()],
         )
-        _count(db, tally)
+        self._count(tally)
+
+    def _count(self, tally: Tally) -> None:
+        self._tables.execute_many(
+            "insert into tallies values (?, ?, ?)"
+            " on conflict (stream, fate) do update set records = tallies.records + excluded.records",
+            [(*whose, records) for whose, records in tally.items() if records],
+        )
+
+    def _first_due(self) -> int | None:
+        due: int | None = self._tables.execute("select min(due) from windows")[0][0]
+        return due
 
     def _opened(self, new: Iterable[Window]) -> None:
         for window in new:
@@ -273,44 +276,32 @@ class Kept(NamedTuple):
     """(stream, records that wait for a window)"""
 
 
-def kept(path: Path) -> Kept:
+def kept(source: Source) -> Kept:
     """What was counted so far, as another process sees it. Raises Unavailable."""
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5)) as db:
-            db.execute("begin")  # one view for all three
-            place = db.execute("select seq from place").fetchone()[0]
-            tallies = db.execute("select stream, fate, records from tallies order by stream, fate").fetchall()
-            waiting = db.execute("select stream, sum(records) from windows group by stream").fetchall()
-            return Kept(place, tallies, waiting)
-    except sqlite3.OperationalError as error:
-        raise Unavailable(f"what was kept can't be counted: {error}") from error
+    with source.reading() as read:
+        place = read("select seq from place", ())
+        if not place:
+            raise Unavailable("what was kept can't be counted: nothing is yet")
+        tallies = read("select stream, fate, records from tallies order by stream, fate", ())
+        waiting = read("select stream, cast(sum(records) as bigint) from windows group by stream order by stream", ())
+        return Kept(place[0][0], [*tallies], [*waiting])
 
 
-def _count(db: sqlite3.Connection, tally: Tally) -> None:
-    db.executemany(
-        "insert into tallies values (?, ?, ?) on conflict do update set records = records + excluded.records",
-        [(*whose, records) for whose, records in tally.items() if records],
-    )
-
-
-def place_of(path: Path) -> int:
+def place_of(source: Source) -> int:
     """The keeper's place as another process sees it; 0 while it has not begun."""
-    if not path.exists():
-        return 0
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
-            return int(db.execute("select seq from place").fetchone()[0])
-    except (sqlite3.OperationalError, TypeError):
+        with source.reading() as read:
+            found = read("select seq from place", ())
+    except Unavailable:
         return 0
+    return int(found[0][0]) if found else 0
 
 
-def waits(path: Path, streams: Sequence[str], clock: int) -> bool:
+def waits(source: Source, streams: Sequence[str], clock: int) -> bool:
     """Whether a window of these that was due by `clock` (ns) is not released yet, as another process sees it; in doubt it is not."""
-    if not path.exists():
-        return False
     query = "select 1 from windows where due <= ? and stream in (select value from json_each(?)) limit 1"
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as db:
-            return db.execute(query, (clock, msgspec.json.encode(streams).decode())).fetchone() is not None
-    except sqlite3.OperationalError:
+        with source.reading() as read:
+            return bool(read(query, (clock, msgspec.json.encode(streams).decode())))
+    except Unavailable:
         return True

@@ -14,9 +14,10 @@ log = structlog.get_logger()
 
 
 def write(store: Store, rows: list[Row], progress: Progress) -> list[Row]:
-    """Returns those that the store will never take. Raises StoreUnavailable."""
+    """Returns those that the store will never take. Raises StoreUnavailable, and LeaseLost before anything is written."""
     try:
         if rows:
+            progress.check()
             store.write(rows)
     except StoreRejected as error:
         STORE_REJECTED.inc(len(error.rows))

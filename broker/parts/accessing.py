@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from broker.home import Home
 from broker.opening import registry
 from broker.part import alone, until_told
+from broker.parts import remembered
 from broker.parts.access import Access
 from broker.parts.partitioned import Partitioned
 from broker.reading import Formats
@@ -26,7 +28,8 @@ async def _run(settings: Settings, home: Home, formats: Formats) -> None:
         snapshot = await asyncio.to_thread(known.snapshot)
         number_of_edges = len(settings.mqtt_addresses) if settings.edges else 0
         edges = [home.edge(number).socket for number in range(number_of_edges)]
-        workers = Partitioned(home.every_partition(settings.partitions), snapshot, edges)
+        used = await asyncio.to_thread(remembered.used, settings, home, snapshot, time.time_ns())
+        workers = Partitioned(home.every_partition(settings.partitions), used, snapshot, edges)
         access = Access(settings, home, formats, known, workers, snapshot)
         await until_told("access_stopped", access.run(), workers.run())
     finally:

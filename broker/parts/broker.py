@@ -12,6 +12,7 @@ from broker.parts.access import Access
 from broker.parts.worker import Worker
 from broker.reading import Formats
 from broker.settings.settings import Settings
+from broker.tables.sqlite import SqliteTables
 
 
 def run_broker(settings: Settings, formats: Formats) -> None:
@@ -22,9 +23,10 @@ def run_broker(settings: Settings, formats: Formats) -> None:
 
 
 async def _run(settings: Settings, home: Home, formats: Formats) -> None:
+    meter = SqliteTables(home.partition(0, 1).meter)
     async with journals.opened(settings, home) as journal:
         known = registry(settings, home)
-        worker = Worker(settings, home, formats, known, journal)
+        worker = Worker(settings, home, formats, known, journal, meter)
         try:
             snapshot = await asyncio.to_thread(known.snapshot)
             await worker.remember_last(snapshot)
@@ -33,4 +35,5 @@ async def _run(settings: Settings, home: Home, formats: Formats) -> None:
             await until_told("broker_stopped", access.run(), worker.run())
         finally:
             worker.close()
+            meter.close()
             known.close()

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
 
 from broker import secrets
 from broker.errors import Malformed
 from broker.home import Home
 from broker.journal import jetstream
+from broker.journal.beside import upgrade
 from broker.journal.jetstream import JetStreamJournal
 from broker.journal.protocol import Journal, JournalReader
 from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.journal.stream import Stream
+from broker.parts.remembered import sources
 from broker.settings.settings import Settings
+from broker.tables.protocol import Tables
+from broker.tables.sqlite import SqliteTables
 
 
 @asynccontextmanager
-async def opened(settings: Settings, home: Home, partition: int = 0) -> AsyncIterator[Journal]:
-    """A partition's, for whoever serves it. Raises Unavailable."""
+async def opened(
+    settings: Settings, home: Home, partition: int = 0, beside: Tables | None = None
+) -> AsyncIterator[Journal]:
+    """A partition's, for whoever serves it; what is beside a replicated one lies in a file of the home, or in these tables. Raises Unavailable."""
     own = home.partition(partition, settings.partitions)
     if settings.journal == "sqlite":
         with closing(SqliteJournal(own.journal, limit_bytes=_limit(settings))) as journal:
             yield journal
-    else:
-        async with _replicated(settings, home, partition, own.beside, alone=not settings.edges) as journal:
+        return
+    with nullcontext(beside) if beside is not None else closing(_file(own.beside)) as tables:
+        async with _replicated(settings, home, partition, tables, alone=not settings.edges) as replicated:
+            yield replicated
+
+
+@asynccontextmanager
+async def at_edge(settings: Settings, home: Home, edge: int, partition: int) -> AsyncIterator[JetStreamJournal]:
+    """A partition's, for whoever takes in at one Mosquitto of several. Raises Unavailable."""
+    with closing(_file(home.edge(edge).beside(partition))) as tables:
+        async with _replicated(settings, home, partition, tables, alone=False) as journal:
             yield journal
 
 
-def at_edge(settings: Settings, home: Home, edge: int, partition: int) -> AbstractAsyncContextManager[JetStreamJournal]:
-    """A partition's, for whoever takes in at one Mosquitto of several. Raises Unavailable."""
-    return _replicated(settings, home, partition, home.edge(edge).beside(partition), alone=False)
+def _file(path: Path) -> SqliteTables:
+    tables = SqliteTables(path)
+    upgrade(tables.db)
+    return tables
 
 
 def _replicated(
-    settings: Settings, home: Home, partition: int, beside: Path, *, alone: bool
+    settings: Settings, home: Home, partition: int, beside: Tables, *, alone: bool
 ) -> AbstractAsyncContextManager[JetStreamJournal]:
     at, name = servers(settings), stream(settings, home, partition)
     replicas, limit = settings.journal_replicas, _limit(settings)
@@ -48,7 +64,8 @@ def reader(settings: Settings, home: Home, partition: int = 0) -> JournalReader:
     own = home.partition(partition, settings.partitions)
     if settings.journal == "sqlite":
         return SqliteReader(own.journal)
-    return jetstream.JetStreamReader(servers(settings), stream(settings, home, partition), own.beside)
+    beside = sources(settings, home, partition).beside
+    return jetstream.JetStreamReader(servers(settings), stream(settings, home, partition), beside)
 
 
 async def prepare(settings: Settings, home: Home) -> None:

@@ -6,31 +6,49 @@ import signal
 import threading
 from contextlib import ExitStack, closing
 
+import structlog
+
 from broker import alive, control, secrets
+from broker.errors import LeaseLost
 from broker.everywhere import Publishers
 from broker.home import Home
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress
+from broker.metrics import LEASES_LOST
 from broker.opening import registry
-from broker.part import accounts, alone
-from broker.parts import journals, stores
+from broker.part import accounts
+from broker.parts import journals, remembered, stores
 from broker.privacy import tags
 from broker.privacy.keys import PseudonymKeys, load_key
 from broker.settings.settings import Settings
+from broker.tables.protocol import Tables
+
+log = structlog.get_logger()
 
 
 def run_keeper(settings: Settings, partition: int = 0) -> None:
-    """Keep what the journal of a partition holds; until SIGTERM."""
+    """Keep what the journal of a partition holds, whenever nobody else does; until SIGTERM."""
     home = Home(settings.home)
-    own = home.partition(partition, settings.partitions)
-    suffix = "-keeper" if settings.partitions == 1 else f"-keeper-{partition}"
     stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())
+    alive.beat_in_thread(stop)
+    while not stop.is_set():
+        try:
+            with remembered.of_keeper(settings, home, partition, stop) as tables:
+                if tables is not None:
+                    _keep(settings, home, partition, tables, stop)
+        except LeaseLost as error:
+            LEASES_LOST.labels("keeper").inc()
+            log.error("lease_lost", role="keeper", partition=partition, reason=str(error))
+
+
+def _keep(settings: Settings, home: Home, partition: int, tables: Tables, stop: threading.Event) -> None:
+    """Until told to stop. Raises LeaseLost."""
+    own = home.partition(partition, settings.partitions)
+    suffix = "-keeper" if settings.partitions == 1 else f"-keeper-{partition}"
     with ExitStack() as stack:
-        stack.enter_context(alone(own.keeping))
-        alive.beat_in_thread(stop)
         opened = stores.both(settings, home)
         stack.enter_context(closing(opened.raw))
         stack.enter_context(closing(opened.released))
@@ -39,7 +57,7 @@ def run_keeper(settings: Settings, partition: int = 0) -> None:
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
             journal=stack.enter_context(closing(journals.reader(settings, home, partition))),
-            progress=stack.enter_context(closing(Progress(own.keeper))),
+            progress=Progress(tables),
             raw=opened.raw,
             released=opened.released,
             keys=PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping),

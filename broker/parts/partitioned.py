@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +26,18 @@ LOOK_S = 0.1  # how often it is asked what agreements used
 class Partitioned:
     """What `Access` asks. Of what agreements used it knows what each partition said last, at first what it wrote down."""
 
-    def __init__(self, homes: Sequence[PartitionHome], snapshot: Snapshot, edges: Sequence[Path] = ()) -> None:
-        """`edges`: the sockets of whoever takes in, if others than the workers do."""
+    def __init__(
+        self,
+        homes: Sequence[PartitionHome],
+        used: Sequence[Mapping[AgreementId, Used]],
+        snapshot: Snapshot,
+        edges: Sequence[Path] = (),
+    ) -> None:
+        """`used`: what each wrote down that agreements used. `edges`: the sockets of whoever takes in, if others than the workers do."""
         self._edges = [control.Control(socket) for socket in edges]
         self._doors = [control.Control(home.socket) for home in homes]
         self._snapshot = snapshot
-        self._used = [meter.used_of(home.meter, _limited(snapshot), time.time_ns()) for home in homes]
+        self._used = list(used)
 
     async def run(self) -> None:
         """Learn what agreements used, until cancelled."""

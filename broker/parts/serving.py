@@ -12,16 +12,19 @@ from contextlib import closing
 import structlog
 
 from broker import control
-from broker.errors import Unavailable
+from broker.errors import LeaseLost, Unavailable
 from broker.home import Home
+from broker.metrics import LEASES_LOST
 from broker.opening import registry
-from broker.part import alone, standing_by, until_told
-from broker.parts import journals
+from broker.part import alone, until_told
+from broker.parts import journals, remembered
+from broker.parts.remembered import OfWorker
 from broker.parts.worker import Worker
 from broker.reading import Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.settings.settings import Settings
+from broker.together import together
 
 log = structlog.get_logger()
 
@@ -82,10 +85,19 @@ class _Serving:
             self._tasks[partition] = group.create_task(self._serve(partition), name=f"partition {partition}")
 
     async def _serve(self, partition: int) -> None:
-        own = self._home.partition(partition, self._settings.partitions)
-        opened = journals.opened(self._settings, self._home, partition)
-        async with standing_by(own.serving), opened as journal:
-            worker = Worker(self._settings, self._home, self._formats, self._registry, journal, partition)
+        """Whenever nobody else does."""
+        while True:
+            try:
+                async with remembered.of_worker(self._settings, self._home, partition) as own:
+                    await self._serve_with(own, partition)
+            except LeaseLost as error:
+                LEASES_LOST.labels("worker").inc()
+                log.error("lease_lost", role="worker", partition=partition, reason=str(error))
+
+    async def _serve_with(self, own: OfWorker, partition: int) -> None:
+        socket = self._home.partition(partition, self._settings.partitions).socket
+        async with journals.opened(self._settings, self._home, partition, own.beside) as journal:
+            worker = Worker(self._settings, self._home, self._formats, self._registry, journal, own.meter, partition)
             with closing(worker):
                 async with self._following:
                     snapshot = self._latest.part(partition)
@@ -94,7 +106,7 @@ class _Serving:
                     self._served[partition] = worker
                 log.info("partition_served", partition=partition, worker=self._number)
                 try:
-                    await asyncio.gather(worker.run(), control.serve(own.socket, self._answer_of(worker)))
+                    await together(worker.run(), control.serve(socket, self._answer_of(worker)))
                 finally:
                     del self._served[partition]
         log.info("partition_left", partition=partition, worker=self._number)

@@ -27,7 +27,7 @@ from broker.metrics import JOURNAL_BYTES
 from broker.model import AgreementId
 from broker.outbound import PLACE, Outbound
 from broker.part import account, accounts
-from broker.parts import stores
+from broker.parts import remembered, stores
 from broker.parts.taking import AtEdges, Here, Taking
 from broker.previews import Previews
 from broker.privacy import tags
@@ -37,6 +37,8 @@ from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings.settings import Settings
+from broker.tables.protocol import Tables
+from broker.together import together
 
 log = structlog.get_logger()
 
@@ -48,20 +50,30 @@ class Worker:
     """The tasks of a partition, and what they share."""
 
     def __init__(
-        self, settings: Settings, home: Home, formats: Formats, known: Registry, journal: Journal, partition: int = 0
+        self,
+        settings: Settings,
+        home: Home,
+        formats: Formats,
+        known: Registry,
+        journal: Journal,
+        meter: Tables,
+        partition: int = 0,
     ) -> None:
+        """`meter`: what it counts use in."""
         self._settings = settings
         self._home = home
-        self._own = own = home.partition(partition, settings.partitions)
+        self._sources = remembered.sources(settings, home, partition)
         self._formats = formats
         self._registry = known
         self._hash_of = tags.hasher(load_key(home.tags))
         self._journal = journal
-        self._meter = Meter(own.meter)
+        self._meter = Meter(meter)
         pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
         self._outbound = Outbounds(
             [
-                Outbound(journal, pseudonyms, settings.lateness_ns, None if n else self._meter, name=_place(n))
+                Outbound(
+                    journal, pseudonyms, settings.lateness_ns, None if n else self._meter, meter.check, name=_place(n)
+                )
                 for n in range(len(settings.mqtt_addresses))
             ]
         )
@@ -89,13 +101,14 @@ class Worker:
         """Until when nothing is trimmed, for a backup (monotonic)."""
 
     async def run(self) -> None:
-        """Until cancelled."""
-        await asyncio.gather(self._outbound.run(self._accounts), self._taking.run(), self._tidy())
+        """Until cancelled. Raises LeaseLost."""
+        await together(self._outbound.run(self._accounts), self._taking.run(), self._tidy())
 
     def close(self) -> None:
-        """Write down what is known in memory alone."""
-        self._keep_places()
+        """Write down what is known in memory alone. Raises LeaseLost."""
         self._previews.close()
+        self._sources.close()
+        self._keep_places()
         self._meter.close(time.time_ns())
 
     async def remember_last(self, snapshot: Snapshot) -> None:
@@ -109,7 +122,7 @@ class Worker:
         except Unavailable as error:
             log.warning("last_values_unknown", reason=str(error))
         of_topic = {topic: stream for stream, topic in streams.items()}
-        place = place_of(self._own.keeper)
+        place = place_of(self._sources.keeper)
         while place < self._outbound.place and (batches := await self._journal.read(place)):
             for batch in batches:
                 for entry in batch.entries:
@@ -208,14 +221,14 @@ class Worker:
                 return self._meter.used(now)
             case control.Usage(start=start, end=end, offer=offer, agreement=agreement):
                 self._meter.flush(now)
-                return await asyncio.to_thread(hours, self._own.meter, start, end, offer, agreement)
+                return await asyncio.to_thread(hours, self._sources.meter, start, end, offer, agreement)
             case control.TotalUsage():
                 self._meter.flush(now)
-                return await asyncio.to_thread(totals, self._own.meter)
+                return await asyncio.to_thread(totals, self._sources.meter)
 
     async def _reconciled(self) -> control.Reconciled:
         last, heard = self._journal.last, self._journal.presences()
-        found = await asyncio.to_thread(kept, self._own.keeper)
+        found = await asyncio.to_thread(kept, self._sources.keeper)
         accepted = [(one.organisation, one.gateway, one.accepted, one.refused) for one in heard]
         return control.Reconciled(found.place == last, accepted, found.tallies, found.waiting)
 
@@ -225,12 +238,12 @@ class Worker:
             async with asyncio.timeout(control.CAUGHT_UP_S):
                 newest = await self._taking.caught_up()
                 while self._kept < newest:
-                    self._kept = await asyncio.to_thread(place_of, self._own.keeper)
+                    self._kept = await asyncio.to_thread(place_of, self._sources.keeper)
                     if self._kept < newest:
                         await asyncio.sleep(LOOK_S)
                 due = bool(streams)
                 while due:
-                    due = await asyncio.to_thread(waits, self._own.keeper, streams, asked)
+                    due = await asyncio.to_thread(waits, self._sources.keeper, streams, asked)
                     if due:
                         await asyncio.sleep(LOOK_S)
                 return True
@@ -250,7 +263,7 @@ class Worker:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            self._kept = await asyncio.to_thread(place_of, self._own.keeper)
+            self._kept = await asyncio.to_thread(place_of, self._sources.keeper)
             try:
                 if time.monotonic() > self._held_until:
                     self._journal.trim(min(self._kept, self._outbound.place))

@@ -32,6 +32,13 @@ class Settings(KeepingSettings, ListenerSettings, LimitSettings, RuleSettings, P
             raise ValueError("sensorthings_write: only where HTTP is served on loopback, for anyone may write then")
         return self
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether what a partition remembers lies in the registry's PostgreSQL, where another machine finds it: that needs edges, so
+        that whoever serves a partition takes nothing in by itself.
+        """
+        return self.registry is not None and bool(self.edges)
+
     @model_validator(mode="after")
     def _edges_need_nats(self) -> Self:
         if self.edges and self.journal == "sqlite":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.points import Point
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
+from broker.tables.sqlite import SqliteSource, SqliteTables
 from mitoyen import certificates
 from tests.natsservers import NatsServer
 from tests.servers import free_ports
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.natsservers import Nats
+    from tests.tables import Kept
 
 _T = TypeVar("_T")
 
@@ -60,11 +62,14 @@ class JetStream:
         self.stream = f"test_{token_hex(6)}"
         self.servers = Servers(urls(nats.url))
 
-    def open(self, limit_bytes: int = ROOM) -> AbstractAsyncContextManager[Journal]:
-        return opened(self.servers, self.stream, self.path, replicas=3, limit_bytes=limit_bytes)
+    @asynccontextmanager
+    async def open(self, limit_bytes: int = ROOM) -> AsyncIterator[Journal]:
+        with closing(SqliteTables(self.path)) as beside:
+            async with opened(self.servers, self.stream, beside, replicas=3, limit_bytes=limit_bytes) as journal:
+                yield journal
 
     def reader(self) -> JournalReader:
-        return JetStreamReader(self.servers, self.stream, self.path)
+        return JetStreamReader(self.servers, self.stream, SqliteSource(self.path))
 
 
 @pytest.fixture(params=["sqlite", "jetstream"])
@@ -355,12 +360,18 @@ async def test_a_reader_whose_batches_were_trimmed_is_told_and_skips_nothing(jet
 
 
 async def test_what_several_write_is_followed_by_another_in_order_and_counted_once(
-    jetstream: JetStream, tmp_path: Path
+    jetstream: JetStream, tmp_path: Path, remembered: Kept
 ) -> None:
     followed: list[Batch] = []
 
-    def at(name: str) -> AbstractAsyncContextManager[JetStreamJournal]:
-        return opened(jetstream.servers, jetstream.stream, tmp_path / name, replicas=3, limit_bytes=ROOM, alone=False)
+    @asynccontextmanager
+    async def at(name: str) -> AsyncIterator[JetStreamJournal]:
+        tables = remembered.tables() if name == "worker" else SqliteTables(tmp_path / name)
+        with closing(tables):
+            async with opened(
+                jetstream.servers, jetstream.stream, tables, replicas=3, limit_bytes=ROOM, alone=False
+            ) as journal:
+                yield journal
 
     async with at("edge 0") as first, at("edge 1") as second, at("worker") as worker:
         following = asyncio.create_task(worker.follow(followed.extend))
@@ -403,7 +414,7 @@ async def test_servers_that_ask_for_a_certificate_and_a_password_are_given_both(
             tls["broker.pem"],
             tls["broker.key"],
         )
-        async with opened(known, "s", tmp_path / "beside", replicas=1, limit_bytes=ROOM) as journal:
+        async with opened(known, "s", SqliteTables(tmp_path / "beside"), replicas=1, limit_bytes=ROOM) as journal:
             await append(journal, [entry(1)])
             assert await read_all(journal) == [Batch(1, [entry(1)])]
         for unknown in (replace(known, password="other"), replace(known, certificate=None, key=None)):
@@ -415,5 +426,5 @@ async def test_servers_that_ask_for_a_certificate_and_a_password_are_given_both(
 async def test_where_no_server_answers_it_says_so(tmp_path: Path) -> None:
     servers = Servers(("nats://127.0.0.1:1",))
     with pytest.raises(Unavailable, match="no NATS server answers"):
-        async with opened(servers, "s", tmp_path / "beside", replicas=3, limit_bytes=ROOM):
+        async with opened(servers, "s", SqliteTables(tmp_path / "beside"), replicas=3, limit_bytes=ROOM):
             pass

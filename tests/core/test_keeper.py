@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 from collections import Counter, defaultdict
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,7 @@ from broker.journal.protocol import NOTHING, Batch
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.keeper import watch
 from broker.keeper.keeper import Keeper, KeeperSettings
-from broker.keeper.progress import Progress, Window, kept, waits
-from broker.keeper.tally import Tally
+from broker.keeper.progress import Progress, kept
 from broker.licence import Terms
 from broker.metrics import WITHHELD
 from broker.model import Caller, Datastream, Gateway, Offer, OfferId, Organisation, OrganisationId, Release, ReleaseId
@@ -45,6 +43,7 @@ from broker.privacy.profile import (
 from broker.privacy.suitability import may_share
 from broker.registry.registry import Registry
 from broker.store.sqlite import SqliteStore
+from broker.tables.sqlite import SqliteSource, SqliteTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +118,7 @@ class Bench:
         self.keeper = Keeper(
             registry=self.registry,
             journal=SqliteReader(self.home / "journal"),
-            progress=Progress(self.home / "keeper"),
+            progress=Progress(SqliteTables(self.home / "keeper")),
             raw=self.raw,
             released=self.released,
             keys=PseudonymKeys(self.home / "pseudonyms", self.home / "wrapping"),
@@ -719,7 +718,7 @@ def test_200_crashes_at_any_moment_never_draw_a_window_twice_nor_spend_more_than
             except _Crash:
                 crashes += 1
         _note(bench, streams, told)
-        bench.keeper._progress.close()
+        bench.keeper._progress._tables.close()
         bench.begin()
     bench.settle(bench.now + times.HOUR)
     _note(bench, streams, told)
@@ -784,7 +783,7 @@ def _away(_stream: str) -> None:
 
 def tallied(bench: Bench) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     """What became of the records of each stream, and how many wait."""
-    found = kept(bench.home / "keeper")
+    found = kept(SqliteSource(bench.home / "keeper"))
     by_stream: dict[str, dict[str, int]] = {}
     for stream, fate, records in found.tallies:
         by_stream.setdefault(stream, {})[fate] = records
@@ -913,12 +912,3 @@ def test_the_sums_hold_at_every_moment_over_repeats_late_records_and_crashes(
     assert gateway.accepted == sum(fates[of]["stored"] for of in ("o/d", "o/gate", "o/hall")) == sent
     assert all(fates[of]["released"] == fates["o/d"]["stored"] for of in shown[:7])
     assert all(fates[of]["delivered"] > 0 for of in shown)
-
-
-def test_a_window_that_is_due_waits_until_it_is_released_and_others_need_not_wait_for_it(tmp_path: Path) -> None:
-    window, home = Window("s", 0, 100), tmp_path / "keeper"
-    with closing(Progress(home)) as progress:
-        progress.advance(1, {window: 3}, Tally())
-        told = [waits(home, streams, clock) for streams, clock in ((["s"], 100), (["s"], 99), (["another"], 100))]
-        progress.close_windows([window], Tally())
-        assert [*told, waits(home, ["s"], 100)] == [True, False, False, False]
