@@ -58,6 +58,10 @@ class Outbounds:
             one.consents = consents
             one.change(routes)
 
+    def grow(self, routes: Routes) -> None:
+        for one in self._each:
+            one.grow(routes)
+
     def take_back(self) -> None:
         for one in self._each:
             one.take_back()

@@ -113,6 +113,11 @@ class Datastream:
         return f"{self.organisation}/{self.id}"
 
     @property
+    def topic(self) -> str:
+        """Where its gateway publishes, in Mitoyen's own format; in another it stands for it."""
+        return f"in/{self.organisation}/{self.gateway}/{self.id}"
+
+    @property
     def smooth_ns(self) -> int | None:
         return None if self.smooth is None else times.parse_duration(self.smooth)
 

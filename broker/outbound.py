@@ -120,6 +120,10 @@ class Outbound:
                     self._retain_last(outlet)
         self._something.set()
 
+    def grow(self, routes: Routes) -> None:
+        """Follow routes that have nothing more than some that lead to no release."""
+        self.routes = routes
+
     def take_back(self) -> None:
         """Take back what per-person releases retain: somebody asked for erasure."""
         for route in self.routes.by_topic.values():

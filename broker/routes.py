@@ -5,14 +5,14 @@ Compiled from the registry's snapshot at each change, so that the path of a mess
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
 
 from broker import message, topics
 from broker.entry import Decode, Decoded, Refusal
 from broker.message import Form
-from broker.model import Datastream, FormatName, Kind, Notice, Offer, Release
+from broker.model import Datastream, FormatName, Kind, Notice, Offer, OrganisationId, Release
 from broker.mqtt import codec
 from broker.placing import Streams
 from broker.registry.snapshot import Snapshot
@@ -61,11 +61,13 @@ class Routes:
 
 
 NOWHERE = Routes({})
+_Formats: TypeAlias = dict[tuple[OrganisationId, str], FormatName]
+"""By organisation and gateway."""
 
 
 def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
     """The routes of a snapshot."""
-    formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
+    formats: _Formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
     outlets: dict[str, list[Outlet]] = {}
     for offer in snapshot.offers.values():
         if offer.profile.at_once:
@@ -73,12 +75,7 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
                 if release.datastream.kind != "camera":  # what a camera shows goes through `broker/camera/`
                     outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
     by_topic = {
-        f"in/{d.organisation}/{d.gateway}/{d.id}": Route(
-            d,
-            _no_records if d.kind == "camera" else decoders.get(formats[d.organisation, d.gateway]),
-            tuple(outlets.get(d.stream, ())),
-        )
-        for d in snapshot.datastreams
+        d.topic: Route(d, _decode(d, formats, decoders), tuple(outlets.get(d.stream, ()))) for d in snapshot.datastreams
     }
     withdrawn = frozenset(
         topics.live(offer.organisation, offer.id, release.datastream.id)
@@ -91,11 +88,33 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
     return Routes(by_topic, withdrawn, _notices(snapshot), _foreign(snapshot, decoders), smoothed)
 
 
+def grown(routes: Routes, added: Sequence[Datastream], snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
+    """The routes of a snapshot that has these datastreams more than the one of `routes`: no offer shows them yet."""
+    formats: _Formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
+    new = {d.topic: Route(d, _decode(d, formats, decoders), ()) for d in added}
+    foreign = dict(routes.foreign)
+    for whose in {(d.organisation, d.gateway) for d in added} & foreign.keys():
+        own = {_named(d): d for d in added if (d.organisation, d.gateway) == whose}
+        foreign[whose] = foreign[whose]._replace(streams={**foreign[whose].streams, **own})
+    smooth = {topic: d.datastream.smooth_ns for topic, d in new.items() if d.datastream.smooth_ns is not None}
+    return replace(routes, by_topic={**routes.by_topic, **new}, foreign=foreign, smoothed={**routes.smoothed, **smooth})
+
+
+def _decode(datastream: Datastream, formats: _Formats, decoders: Mapping[str, Decode]) -> Decode | None:
+    if datastream.kind == "camera":
+        return _no_records
+    return decoders.get(formats[datastream.organisation, datastream.gateway])
+
+
+def _named(datastream: Datastream) -> tuple[str, str]:
+    """What its gateway's device calls it."""
+    return (datastream.origin.device, datastream.origin.property) if datastream.origin else ("", datastream.id)
+
+
 def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[str, str], Foreign]:
     streams: dict[tuple[str, str], dict[tuple[str, str], Datastream]] = {}
     for d in snapshot.datastreams:
-        named = (d.origin.device, d.origin.property) if d.origin else ("", d.id)
-        streams.setdefault((d.organisation, d.gateway), {})[named] = d
+        streams.setdefault((d.organisation, d.gateway), {})[_named(d)] = d
     return {
         (g.organisation, g.id): Foreign(g.format, g.zone, streams.get((g.organisation, g.id), {}))
         for g in snapshot.gateways

@@ -33,7 +33,7 @@ def publish_offer(body: forms.NewOffer, caller: OfOrganisation, with_: With) -> 
     """Offer your datastreams. Refused (422) with the reason where the profile does not suit one."""
     now = time.time_ns()
     terms = terms_of(body.terms, now, with_)
-    own = {d.id: d for d in with_.registry.datastreams(caller.id)}
+    own = {d.id: d for d in with_.registry.datastreams_named(caller.id, body.datastreams)}
     missing = [name for name in body.datastreams if name not in own]
     if missing:
         raise NotFound(f"you have no datastream {', '.join(missing[:5])}")

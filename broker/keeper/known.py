@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from broker.consent import NONE
-from broker.keeper.plan import Plan, compile_plan
+from broker.keeper.plan import Plan, compile_plan, grown
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 
@@ -22,10 +22,13 @@ class Known:
         self.plan = Plan({}, {})
 
     def follow(self) -> bool:
-        """Read anew what changed; whether anything did. Raises Unavailable."""
+        """Read anew what changed; whether that may be what is released. Raises Unavailable."""
         if self._registry.revision() == self.snapshot.revision:
             return False
-        self.snapshot = self._registry.snapshot().part(self._partition)
+        before, self.snapshot = self.snapshot, self._registry.snapshot().part(self._partition)
+        if (added := self.snapshot.added_to(before)) is not None:
+            self.plan = grown(self.plan, added)
+            return False
         self.consents = self.snapshot.consented(self._hash_of)
         self.plan = compile_plan(self.snapshot)
         return True

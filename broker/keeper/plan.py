@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from broker import message, times, topics
@@ -101,11 +101,12 @@ def compile_plan(snapshot: Snapshot) -> Plan:
     for feed in feeds.values():
         for source in feed.sources:
             of_datastream.setdefault(source.stream, []).append(feed)
-    by_topic = {
-        f"in/{d.organisation}/{d.gateway}/{d.id}": (d.stream, tuple(of_datastream.get(d.stream, ())))
-        for d in snapshot.datastreams
-    }
-    return Plan(by_topic, feeds)
+    return Plan({d.topic: (d.stream, tuple(of_datastream.get(d.stream, ()))) for d in snapshot.datastreams}, feeds)
+
+
+def grown(plan: Plan, added: Iterable[Datastream]) -> Plan:
+    """The plan with these datastreams more, which no offer shows yet."""
+    return Plan({**plan.by_topic, **{d.topic: (d.stream, ()) for d in added}}, plan.by_stream)
 
 
 def _showing(offer: Offer, releases: list[Release]) -> Showing:

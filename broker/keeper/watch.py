@@ -46,7 +46,7 @@ class Watch:
         self._changed: set[str] = set()
         self._due: set[str] = set()
         """Streams that may be told otherwise than they were."""
-        self._plan: Plan | None = None
+        self._feeds: Mapping[str, Feed] | None = None
         """What all that is told is of; None: all is to be looked at."""
         self._streams: list[str] = []
         self._at = 0
@@ -93,7 +93,7 @@ class Watch:
 
     def told_nothing(self) -> None:
         """A new connection: everything is to be told again."""
-        self._plan = None
+        self._feeds = None
         self._told = dict.fromkeys(self._told, b"")
 
     def tell(
@@ -118,13 +118,13 @@ class Watch:
                 wanted[topic] = messages.status("datastream", topic.rpartition("/")[2], state_, since, reason)
         self._gone = frozenset(gone)
         self._tell(teller, wanted)
-        if plan is not self._plan and self._take_back(teller, self._told.keys() - wanted.keys()):
-            self._plan = plan
+        if plan.by_stream is not self._feeds and self._take_back(teller, self._told.keys() - wanted.keys()):
+            self._feeds = plan.by_stream
 
     def _to_look_at(self, plan: Plan, turned: Collection[tuple[str, str]]) -> Iterable[Feed]:
         """All of a plan that is new; else what something became of, what is of gateways that went or came back, and the next of all in turn."""
         due, self._due = self._due, set()
-        if plan is not self._plan:
+        if plan.by_stream is not self._feeds:
             self._streams, self._at = list(plan.by_stream), 0
             return plan.by_stream.values()
         due.update(self._streams[self._at : self._at + LOOKED_AT])

@@ -35,7 +35,7 @@ from broker.privacy.keys import PseudonymKeys, load_key
 from broker.reading import Custom, Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
-from broker.routes import compile_routes
+from broker.routes import NOWHERE, Routes, compile_routes, grown
 from broker.settings.settings import Settings
 from broker.tables.protocol import Tables
 from broker.together import together
@@ -94,6 +94,7 @@ class Worker:
         self._previews = Previews(partial(stores.raw, settings, home), self._note_preview, settings.lateness_ns)
         self._audits = Audits(home.settings, self._note_preview)
         self._latest = Snapshot(-1)
+        self._routes = NOWHERE
         self._warm: asyncio.Task[float | None] | None = None
         """Loads what knows units, once a gateway speaks a format that has some."""
         self._kept = 0
@@ -113,7 +114,7 @@ class Worker:
 
     async def remember_last(self, snapshot: Snapshot) -> None:
         """Learn each datastream's last points, from the raw store and from what is not stored yet."""
-        streams = {d.stream: f"in/{d.organisation}/{d.gateway}/{d.id}" for d in snapshot.datastreams}
+        streams = {d.stream: d.topic for d in snapshot.datastreams}
         try:
             opened = stores.both(self._settings, self._home)
             with closing(opened.raw), closing(opened.released):
@@ -132,16 +133,23 @@ class Worker:
 
     async def follow(self, snapshot: Snapshot) -> None:
         """What comes from now on is decided by this. Raises Unavailable where Mosquitto could not be told whose messages to deliver."""
-        erasing = self._latest.revision >= 0 and snapshot.erasures != self._latest.erasures
-        self._latest = snapshot
-        self._meter.follow(snapshot, time.time_ns())
-        routes = compile_routes(snapshot, self._formats.decoders)
-        self._outbound.change(routes, snapshot.consented(self._hash_of))
-        if erasing:
-            self._outbound.take_back()
+        before, self._latest = self._latest, snapshot
+        added = snapshot.added_to(before)
+        if added is None:
+            self._routes = routes = compile_routes(snapshot, self._formats.decoders)
+            self._decide(before, snapshot, routes)
+        else:
+            self._routes = routes = grown(self._routes, added, snapshot, self._formats.decoders)
+            self._outbound.grow(routes)
         if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
             self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
         await self._taking.follow(snapshot, routes)
+
+    def _decide(self, before: Snapshot, snapshot: Snapshot, routes: Routes) -> None:
+        self._meter.follow(snapshot, time.time_ns())
+        self._outbound.change(routes, snapshot.consented(self._hash_of))
+        if before.revision >= 0 and snapshot.erasures != before.erasures:
+            self._outbound.take_back()
 
     def used(self, now: int) -> Mapping[AgreementId, Used]:
         """What agreements with a quota were delivered in the period that `now` (ns) falls in."""

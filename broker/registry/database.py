@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from broker.errors import Unavailable
@@ -50,8 +50,16 @@ class Database:
     def changing(self) -> Iterator[Connection]:
         """One change, alone and whole: the revision grows, and either all of it holds or nothing. Raises Unavailable."""
         with self.noting() as connection:
-            connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
+            next_ = tables.revision.c.number + 1
+            connection.execute(update(tables.revision).values(number=next_, changed=next_))
             yield connection
+
+    @contextmanager
+    def growing(self) -> Iterator[tuple[Connection, int]]:
+        """A change that does nothing but add datastreams, which bear the revision that is given: whoever follows reads them alone."""
+        with self.noting() as connection:
+            connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
+            yield connection, connection.execute(select(tables.revision.c.number)).scalar_one()
 
     @contextmanager
     def noting(self) -> Iterator[Connection]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -26,7 +26,7 @@ from broker.registry import tables as t
 from broker.registry.checkpoint import Checkpoint
 from broker.registry.database import Database
 from broker.registry.ledger import EntryFields
-from broker.registry.reading import WHOLE, Page, living
+from broker.registry.reading import ASKED_AT_ONCE, WHOLE, Page, living
 from broker.registry.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class RegistryReader:
 
     def __init__(self, url: URL) -> None:
         self._database = Database(url)
+        self._latest = Snapshot(-1)
 
     @classmethod
     def in_home(cls, home: Path, url: str | None = None, password: str | None = None) -> Self:
@@ -55,7 +56,8 @@ class RegistryReader:
 
     def snapshot(self) -> Snapshot:
         with self._database.reading() as c:
-            return reading.snapshot(c)
+            self._latest = found = reading.snapshot(c, self._latest)
+        return found
 
     def revision(self) -> int:
         with self._database.reading() as c:
@@ -87,6 +89,13 @@ class RegistryReader:
         with self._database.reading() as c:
             own = living(t.datastreams).where(t.datastreams.c.organisation == organisation)
             return reading.datastreams(c, page.cut(own, t.datastreams.c.id))
+
+    def datastreams_named(self, organisation: str, names: Sequence[str]) -> list[Datastream]:
+        """Those of an organisation that there are of these."""
+        own = living(t.datastreams).where(t.datastreams.c.organisation == organisation)
+        with self._database.reading() as c:
+            parts = (names[first : first + ASKED_AT_ONCE] for first in range(0, len(names), ASKED_AT_ONCE))
+            return [one for part in parts for one in reading.datastreams(c, own.where(t.datastreams.c.id.in_(part)))]
 
     def datastream(self, organisation: str, datastream: str) -> Datastream:
         """Raises NotFound."""

@@ -160,11 +160,11 @@ class Registry(AgreementBook, ConsentBook):
         """All of them or none. Raises the same."""
         for organisation, gateway in {(d.organisation, d.gateway) for d in datastreams}:
             self.gateway(organisation, gateway)
-        with self._database.changing() as c:
+        with self._database.growing() as (c, revision):
             for datastream in datastreams:
                 with unique(f"datastream {datastream.id}"):
                     _alone_of(c, datastream)
-                    add(c, t.datastreams, **_facts(datastream), created=now)
+                    add(c, t.datastreams, **_facts(datastream), revision=revision, created=now)
 
     def save_datastream(self, datastream: Datastream) -> None:
         """Change it. Raises NotFound, and Conflict if another has its origin."""
@@ -225,11 +225,8 @@ class Registry(AgreementBook, ConsentBook):
 
     def add_offer(self, offer: Offer) -> None:
         """Raises Conflict, and Refused where it tells more together with an offer that stands than each alone."""
-        standing = select(t.offers.c.id).where(
-            t.offers.c.ended.is_(None), t.offers.c.organisation == offer.organisation
-        )
         with self._database.changing() as c, unique(f"offer {offer.id}"):
-            check_together(offer, reading.offers(c, standing))
+            check_together(offer, _beside(c, offer))
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
             add(
                 c,
@@ -282,6 +279,17 @@ class Registry(AgreementBook, ConsentBook):
             end(c, t.offers, [t.offers.c.id == offer], now)
             record(c, now, "offer_withdrawn", offer=offer, by=by.role, whose=by.id, reason=reason)
             end_agreements(c, t.agreements.c.offer == offer, by, f"the offer was withdrawn: {reason}", now)
+
+
+def _beside(connection: Connection, offer: Offer) -> list[Offer]:
+    """The offers that stand of any of the same datastreams, by id."""
+    r, of = t.releases.c, [release.datastream.id for release in offer.releases]
+    standing = select(r.offer).distinct().join(t.offers, t.offers.c.id == r.offer).where(t.offers.c.ended.is_(None))
+    ids: set[str] = set()
+    for first in range(0, len(of), reading.ASKED_AT_ONCE):
+        some = r.datastream.in_(of[first : first + reading.ASKED_AT_ONCE])
+        ids.update(connection.execute(standing.where(r.organisation == offer.organisation, some)).scalars())
+    return [one for found in sorted(ids) for one in reading.offers(connection, found)]
 
 
 def _add_terms(connection: Connection, offer: str, version: int, terms: Terms, now: int) -> None:

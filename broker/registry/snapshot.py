@@ -25,6 +25,8 @@ from broker.partition import Partitions
 class Snapshot:
     revision: int
     """Grows with every change."""
+    whole: int | None = None
+    """The revision at which all of it was read. Since then datastreams were added, each behind those that were there, and nothing else changed."""
     gateways: tuple[Gateway, ...] = ()
     datastreams: tuple[Datastream, ...] = ()
     applications: tuple[Application, ...] = ()
@@ -74,6 +76,12 @@ class Snapshot:
             withdrawn=tuple(filter(ours, self.withdrawn)),
             deleted=tuple(filter(ours, self.deleted)),
         )
+
+    def added_to(self, before: Snapshot) -> tuple[Datastream, ...] | None:
+        """The datastreams that it has and `before` has not, where they differ in nothing else; None where they may."""
+        if self.whole is None or not self.whole <= before.revision <= self.revision:
+            return None
+        return self.datastreams[len(before.datastreams) :]
 
     def consented(self, hash_of: Callable[[str], str]) -> Consents:
         """Whose tags may be shown, and for what each offer is used."""

@@ -31,8 +31,15 @@ metadata = MetaData(
 )
 _ID = String(63)
 
-revision = Table("revision", metadata, Column("number", BigInteger, nullable=False))
-"""One row, that every change locks and increments: writers stand in line here, readers see that something changed."""
+revision = Table(
+    "revision",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+)
+"""One row, that every change locks and increments: writers stand in line here, readers see that something changed. `changed`: the last number
+at which it was more than new datastreams, which are the only ones that bear a later one.
+"""
 
 keys = Table(
     "keys",
@@ -127,6 +134,7 @@ datastreams = Table(
     Column("simulated", Boolean, nullable=False),
     Column("smooth", Text),
     Column("closed", Text),
+    Column("revision", BigInteger, nullable=False, index=True),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
     ForeignKeyConstraint(["organisation", "gateway"], ["gateways.organisation", "gateways.id"]),
@@ -173,6 +181,7 @@ releases = Table(
     Column("place", Integer, nullable=False),
     Column("number", Integer, nullable=False, unique=True),
     ForeignKeyConstraint(["organisation", "datastream"], ["datastreams.organisation", "datastreams.id"]),
+    Index("ix_releases_organisation_datastream", "organisation", "datastream"),
 )
 
 agreements = Table(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.remembered import Remembered
 from broker import keys
-from broker.errors import Conflict, NotFound, Unavailable
+from broker.errors import Conflict, NotFound, Refused, Unavailable
 from broker.licence import Terms
 from broker.model import (
     EVERYTHING,
@@ -109,6 +109,33 @@ def test_what_is_put_in_comes_out_as_it_was(registry: Registry) -> None:
 def test_profiles_survive(registry: Registry, operators: tuple[Aggregate | Pseudonymise, ...]) -> None:
     filled(registry).add_offer(offer("other", Profile("p", operators)))
     assert registry.offer("other").profile == Profile("p", operators)
+
+
+def test_datastreams_that_are_new_are_read_alone_and_all_is_where_anything_else_changed(registry: Registry) -> None:
+    before = filled(registry).snapshot()
+    new = [dataclasses.replace(DATASTREAM, id=name, origin=None) for name in ("b", "a")]
+    registry.add_datastreams(new[:1], 6)
+    registry.add_datastreams(new[1:], 7)
+    now = registry.snapshot()
+    assert now.added_to(before) == (new[1], new[0])
+    assert now.datastreams == (*before.datastreams, new[1], new[0])
+    registry.end_datastream(ORGANISATION.id, "b", 8)
+    after = registry.snapshot()
+    assert after.added_to(now) is None
+    assert after.datastreams == (new[1], DATASTREAM)
+
+
+def test_an_offer_is_looked_at_beside_those_of_its_datastreams_however_many_it_has(registry: Registry) -> None:
+    filled(registry)
+    many = [dataclasses.replace(DATASTREAM, id=f"m-{number}", origin=None) for number in range(1_100)]
+    registry.add_datastreams(many, 6)
+    assert set(registry.datastreams_named(ORGANISATION.id, [one.id for one in many])) == set(many)
+    finer = Profile("finer", (Aggregate("aggregate", "PT7M", ("mean",)),))
+    releases = [Release(ReleaseId(f"r-{one.id}"), OfferId("large"), one, one.stream) for one in (*many, DATASTREAM)]
+    large = Offer(OfferId("large"), ORGANISATION.id, finer, TERMS, tuple(releases), 7)
+    with pytest.raises(Refused):
+        registry.add_offer(large)
+    registry.add_offer(dataclasses.replace(large, releases=tuple(releases[:-1])))
 
 
 def test_migrating_again_changes_nothing(registry: Registry) -> None:

@@ -100,7 +100,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_organisations'))
     )
     op.create_table('revision',
-    sa.Column('number', sa.BigInteger(), nullable=False)
+    sa.Column('number', sa.BigInteger(), nullable=False),
+    sa.Column('changed', sa.BigInteger(), nullable=False)
     )
     op.create_table('applications',
     sa.Column('id', sa.String(length=63), nullable=False),
@@ -165,10 +166,12 @@ def upgrade() -> None:
     sa.Column('simulated', sa.Boolean(), nullable=False),
     sa.Column('smooth', sa.Text(), nullable=True),
     sa.Column('closed', sa.Text(), nullable=True),
+    sa.Column('revision', sa.BigInteger(), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation', 'gateway'], ['gateways.organisation', 'gateways.id'], name=op.f('fk_datastreams_organisation_gateway')),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_datastreams'))
     )
+    op.create_index(op.f('ix_datastreams_revision'), 'datastreams', ['revision'], unique=False)
     op.create_table('releases',
     sa.Column('id', sa.String(length=128), nullable=False),
     sa.Column('offer', sa.String(length=63), nullable=False),
@@ -212,6 +215,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tag', 'asked', name=op.f('pk_erasures'))
     )
     op.create_index(op.f('ix_releases_offer'), 'releases', ['offer'], unique=False)
+    op.create_index('ix_releases_organisation_datastream', 'releases', ['organisation', 'datastream'], unique=False)
     op.create_table('signups',
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('organisation', sa.String(length=63), nullable=False),
@@ -312,6 +316,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['partition'], ['partitions.number'], name=op.f('fk_placements_partition')),
     sa.PrimaryKeyConstraint('organisation', name=op.f('pk_placements'))
     )
-    op.execute("insert into revision values (1)")
+    op.execute("insert into revision values (1, 1)")
     for statement in refusals(op.get_bind().dialect.name):
         op.execute(statement)
