@@ -74,6 +74,11 @@ async def _run_mosquitto(settings: Settings, number: int) -> None:
 def _become(name: str, settings: Settings) -> NoReturn:
     """Be this part from now on. Raises Unavailable where nothing was made ready for it, or for another number of partitions."""
     home = Home(settings.home)
+    if missing := [path.name for path in (home.logins, home.tags) if not path.exists()]:
+        raise Unavailable(
+            f"{home.root} lacks {', '.join(missing)}: start `mitoyen part mosquitto` first, or copy them for a standby (docs/scaling.md)"
+        )
+    home.make(settings.partitions, len(settings.mqtt_addresses))
     with closing(registry(settings, home)) as known:
         count = known.partitioning.now().count
     if count != settings.partitions:

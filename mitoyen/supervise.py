@@ -27,6 +27,7 @@ from broker.errors import Unavailable
 from broker.home import Home
 from broker.opening import prepare_store, registry
 from broker.parts import journals, remembered
+from broker.privacy.keys import load_key
 from broker.private import write_private
 from broker.registry.registry import Registry
 from broker.restarts import Why
@@ -108,6 +109,7 @@ def prepare(settings: Settings, home: Home) -> None:
     mosquitto.end_left_over(home.mosquitto)
     write_private(home.settings, settings.model_dump_json().encode())
     secrets.webhook_key(home.webhooks)
+    load_key(home.tags)
     known = registry(settings, home)
     known.migrate()
     known.partitioning.fix(settings.partitions)
