@@ -20,7 +20,7 @@ from broker.opening import registry
 from broker.part import accounts
 from broker.parts import journals, remembered, stores
 from broker.privacy import tags
-from broker.privacy.keys import PseudonymKeys, load_key
+from broker.privacy.keys import load_key
 from broker.settings.settings import Settings
 from broker.tables.protocol import Tables
 
@@ -60,7 +60,7 @@ def _keep(settings: Settings, home: Home, partition: int, tables: Tables, stop: 
             progress=Progress(tables),
             raw=opened.raw,
             released=opened.released,
-            keys=PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping),
+            keys=remembered.names(settings, home, tables),
             hash_of=tags.hasher(load_key(home.tags)),
             live=live,
             state_file=own.keeper_state,

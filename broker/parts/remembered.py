@@ -16,9 +16,11 @@ from broker.journal import beside
 from broker.keeper import progress
 from broker.model import AgreementId
 from broker.part import alone, standing_by
+from broker.privacy.keys import PseudonymKeys
 from broker.registry.snapshot import Snapshot
 from broker.settings.settings import Settings
 from broker.tables.lease import LOOK_S, Candidate
+from broker.tables.names import Names
 from broker.tables.postgresql import PostgresSource, PostgresTables, Server
 from broker.tables.protocol import Source, Tables
 from broker.tables.sqlite import SqliteSource, SqliteTables
@@ -57,6 +59,14 @@ def sources(settings: Settings, home: Home, partition: int = 0) -> Sources:
         return Sources(one, one, one)
     own = home.partition(partition, settings.partitions)
     return Sources(SqliteSource(own.keeper), SqliteSource(own.meter), SqliteSource(own.beside))
+
+
+def names(settings: Settings, home: Home, tables: Tables) -> PseudonymKeys:
+    """The keys of pseudonyms, in these tables' keeping where another home's may be others."""
+    wrapping = settings.wrapping_key or home.wrapping
+    if settings.elsewhere:
+        return PseudonymKeys(home.pseudonyms, wrapping, Names(tables).agree)
+    return PseudonymKeys(home.pseudonyms, wrapping)
 
 
 def used(settings: Settings, home: Home, snapshot: Snapshot, now: int) -> list[dict[AgreementId, Used]]:

@@ -31,7 +31,7 @@ from broker.parts import remembered, stores
 from broker.parts.taking import AtEdges, Here, Taking
 from broker.previews import Previews
 from broker.privacy import tags
-from broker.privacy.keys import PseudonymKeys, load_key
+from broker.privacy.keys import load_key
 from broker.reading import Custom, Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
@@ -59,7 +59,7 @@ class Worker:
         meter: Tables,
         partition: int = 0,
     ) -> None:
-        """`meter`: what it counts use in."""
+        """`meter`: the tables in which it counts use."""
         self._settings = settings
         self._home = home
         self._sources = remembered.sources(settings, home, partition)
@@ -68,7 +68,7 @@ class Worker:
         self._hash_of = tags.hasher(load_key(home.tags))
         self._journal = journal
         self._meter = Meter(meter)
-        pseudonyms = PseudonymKeys(home.pseudonyms, settings.wrapping_key or home.wrapping)
+        pseudonyms = remembered.names(settings, home, meter)
         self._outbound = Outbounds(
             [
                 Outbound(

@@ -11,10 +11,10 @@ from __future__ import annotations
 import fcntl
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 from broker.privacy import pseudonymise
 from broker.privacy.seal import Sealed
@@ -37,6 +37,10 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+Agreed: TypeAlias = Callable[[str, int, bytes], bool]
+"""Whether this is the key of an offer and epoch by which all name."""
+
+
 class _OfOffer(TypedDict):
     closed: int
     secrets: dict[str, str]
@@ -45,19 +49,24 @@ class _OfOffer(TypedDict):
 class PseudonymKeys:
     """Keys by offer and epoch, made when first asked for and never again after they were destroyed."""
 
-    def __init__(self, path: Path, wrapping: Path) -> None:
+    def __init__(self, path: Path, wrapping: Path, agreed: Agreed = lambda *_: True) -> None:
+        """`agreed` is asked of each key before it names anything, where others may have files of their own."""
         self._path = path
         self._sealed = Sealed(path, wrapping)
+        self._agreed = agreed
         self._derived: dict[tuple[str, int], bytes] = {}
 
     def key(self, offer: str, epoch: int) -> bytes | None:
-        """The key of this epoch (32 bytes), or None if it was destroyed or nothing opens the file."""
+        """The key of this epoch (32 bytes), or None if it was destroyed, nothing opens the file, or others name by another."""
         derived = self._derived.get((offer, epoch))
         if derived is None:
             secret = self._secret(offer, epoch)
             if secret is None:
                 return None
-            derived = self._derived[offer, epoch] = pseudonymise.derive(secret, offer, epoch)
+            derived = pseudonymise.derive(secret, offer, epoch)
+            if not self._agreed(offer, epoch, derived):
+                return None
+            self._derived[offer, epoch] = derived
         return derived
 
     def destroy(self, offer: str, before: int) -> int:
