@@ -10,6 +10,7 @@ from broker.consent import Consents
 from broker.journal.protocol import Batch
 from broker.keeper.news import LivePublisher
 from broker.keeper.plan import Feed
+from broker.model import Offer
 from broker.mqtt.connection import Account
 from broker.outbound import Outbound
 from broker.points import Point
@@ -58,9 +59,10 @@ class Outbounds:
             one.consents = consents
             one.change(routes)
 
-    def grow(self, routes: Routes) -> None:
+    def grow(self, routes: Routes, added: Sequence[Offer], consents: Consents) -> None:
         for one in self._each:
-            one.grow(routes)
+            one.consents = consents
+            one.grow(routes, added)
 
     def take_back(self) -> None:
         for one in self._each:

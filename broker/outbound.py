@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,13 +21,14 @@ from broker.errors import Unavailable
 from broker.journal.protocol import Batch, Journal
 from broker.meter import Meter
 from broker.metrics import PUBLISH_REFUSED, PUBLISHED, RECEIPTS
+from broker.model import Offer
 from broker.mqtt import codec, connection
 from broker.mqtt.connection import Account, Connection
 from broker.points import Point
 from broker.privacy.keys import PseudonymKeys
 from broker.receipt import receipt
 from broker.release import pointwise
-from broker.routes import NOWHERE, Outlet, Routes
+from broker.routes import NOWHERE, Outlet, Routes, outlets
 
 log = structlog.get_logger()
 
@@ -120,9 +121,12 @@ class Outbound:
                     self._retain_last(outlet)
         self._something.set()
 
-    def grow(self, routes: Routes) -> None:
-        """Follow routes that have nothing more than some that lead to no release."""
+    def grow(self, routes: Routes, added: Iterable[Offer]) -> None:
+        """Follow routes that lead to these offers more, and are else as they were."""
         self.routes = routes
+        for outlet in outlets(added):
+            self._retain_last(outlet)
+        self._something.set()
 
     def take_back(self) -> None:
         """Take back what per-person releases retain: somebody asked for erasure."""

@@ -5,7 +5,7 @@ Compiled from the registry's snapshot at each change, so that the path of a mess
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
@@ -15,7 +15,7 @@ from broker.message import Form
 from broker.model import Datastream, FormatName, Kind, Notice, Offer, OrganisationId, Release
 from broker.mqtt import codec
 from broker.placing import Streams
-from broker.registry.snapshot import Snapshot
+from broker.registry.snapshot import Added, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,11 @@ _Formats: TypeAlias = dict[tuple[OrganisationId, str], FormatName]
 def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
     """The routes of a snapshot."""
     formats: _Formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
-    outlets: dict[str, list[Outlet]] = {}
-    for offer in snapshot.offers.values():
-        if offer.profile.at_once:
-            for release in offer.releases:
-                if release.datastream.kind != "camera":  # what a camera shows goes through `broker/camera/`
-                    outlets.setdefault(release.datastream.stream, []).append(outlet(release, offer))
+    leading: dict[str, list[Outlet]] = {}
+    for one in outlets(snapshot.offers.values()):
+        leading.setdefault(one.release.datastream.stream, []).append(one)
     by_topic = {
-        d.topic: Route(d, _decode(d, formats, decoders), tuple(outlets.get(d.stream, ()))) for d in snapshot.datastreams
+        d.topic: Route(d, _decode(d, formats, decoders), tuple(leading.get(d.stream, ()))) for d in snapshot.datastreams
     }
     withdrawn = frozenset(
         topics.live(offer.organisation, offer.id, release.datastream.id)
@@ -88,16 +85,29 @@ def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes
     return Routes(by_topic, withdrawn, _notices(snapshot), _foreign(snapshot, decoders), smoothed)
 
 
-def grown(routes: Routes, added: Sequence[Datastream], snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
-    """The routes of a snapshot that has these datastreams more than the one of `routes`: no offer shows them yet."""
+def outlets(offers: Iterable[Offer]) -> Iterator[Outlet]:
+    """Of all that these show as it comes."""
+    for offer in offers:
+        if offer.profile.at_once:
+            for release in offer.releases:
+                if release.datastream.kind != "camera":  # what a camera shows goes through `broker/camera/`
+                    yield outlet(release, offer)
+
+
+def grown(routes: Routes, added: Added, snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:
+    """The routes of a snapshot that has this more than the one of `routes`."""
     formats: _Formats = {(g.organisation, g.id): g.format for g in snapshot.gateways}
-    new = {d.topic: Route(d, _decode(d, formats, decoders), ()) for d in added}
+    new = {d.topic: Route(d, _decode(d, formats, decoders), ()) for d in added.datastreams}
+    by_topic = {**routes.by_topic, **new}
+    for one in outlets(added.offers):
+        route = by_topic[one.release.datastream.topic]
+        by_topic[one.release.datastream.topic] = replace(route, outlets=(*route.outlets, one))
     foreign = dict(routes.foreign)
-    for whose in {(d.organisation, d.gateway) for d in added} & foreign.keys():
-        own = {_named(d): d for d in added if (d.organisation, d.gateway) == whose}
+    for whose in {(d.organisation, d.gateway) for d in added.datastreams} & foreign.keys():
+        own = {_named(d): d for d in added.datastreams if (d.organisation, d.gateway) == whose}
         foreign[whose] = foreign[whose]._replace(streams={**foreign[whose].streams, **own})
     smooth = {topic: d.datastream.smooth_ns for topic, d in new.items() if d.datastream.smooth_ns is not None}
-    return replace(routes, by_topic={**routes.by_topic, **new}, foreign=foreign, smoothed={**routes.smoothed, **smooth})
+    return replace(routes, by_topic=by_topic, foreign=foreign, smoothed={**routes.smoothed, **smooth})
 
 
 def _decode(datastream: Datastream, formats: _Formats, decoders: Mapping[str, Decode]) -> Decode | None:

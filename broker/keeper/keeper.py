@@ -106,7 +106,7 @@ class Keeper:
         self._swept = 0
         self._followed = 0
         self._kept_seen = 0
-        self._erased_for = -1  # the registry's revision
+        self._erased_for = -1  # the registry's revision at which it was read whole: while it grows, nothing goes
 
     def run(self, stop: threading.Event) -> None:
         """Keep until told to stop. Raises LeaseLost."""
@@ -166,19 +166,20 @@ class Keeper:
 
     def _follow(self) -> None:
         asked = self._clock()
-        if self._known.follow():
-            self._past.begin()
-            self._news.catch_up(self._known.plan.by_stream.values())
+        if feeds := self._known.follow():
+            self._past.begin(feeds)
+            self._news.catch_up(feeds)
+            self._watch.look_at(feeds)
         self._followed = asked
 
     def _erase(self) -> bool:
         """Erase one thing that the registry says is gone; whether there was one."""
         snapshot = self._known.snapshot
-        if self._erased_for == snapshot.revision:
+        if self._erased_for == snapshot.whole:
             return False
         stream = self._eraser.erase(snapshot, self._known.plan)
         if stream is None:
-            self._erased_for = snapshot.revision
+            self._erased_for = snapshot.whole
             return False
         self._watch.forget(stream)
         self._news.forget(stream)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from broker.consent import NONE
-from broker.keeper.plan import Plan, compile_plan, grown
+from broker.keeper.plan import Feed, Plan, compile_plan
 from broker.registry.reader import RegistryReader
 from broker.registry.snapshot import Snapshot
 
@@ -21,14 +21,14 @@ class Known:
         self.consents = NONE
         self.plan = Plan({}, {})
 
-    def follow(self) -> bool:
-        """Read anew what changed; whether that may be what is released. Raises Unavailable."""
+    def follow(self) -> Collection[Feed]:
+        """Read anew what changed; the feeds that it may be of. Raises Unavailable."""
         if self._registry.revision() == self.snapshot.revision:
-            return False
+            return ()
         before, self.snapshot = self.snapshot, self._registry.snapshot().part(self._partition)
         if (added := self.snapshot.added_to(before)) is not None:
-            self.plan = grown(self.plan, added)
-            return False
+            self.consents = self.snapshot.consented(self._hash_of) if added.offers else self.consents
+            return self.plan.grow(added)
         self.consents = self.snapshot.consented(self._hash_of)
         self.plan = compile_plan(self.snapshot)
-        return True
+        return self.plan.by_stream.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from broker import times
 from broker.keeper.known import Known
@@ -45,11 +45,9 @@ class Past:
         self._lateness = lateness
         self._clock = clock
 
-    def begin(self) -> None:
-        """Note the streams that are new. A release of people shows nothing of before its offer."""
-        by_stream = self._known.plan.by_stream
-        new = by_stream.keys() - self._progress.known_streams()
-        self._progress.begin_backfills({stream: by_stream[stream].of_people for stream in new})
+    def begin(self, feeds: Iterable[Feed]) -> None:
+        """Note those of these that are new. A release of people shows nothing of before its offer."""
+        self._progress.begin_backfills({feed.stream: feed.of_people for feed in feeds})
 
     def fill(self) -> bool:
         """Fill the first streams that lack what was stored before them, up to a chunk of it; whether there was one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from broker import message, times, topics
@@ -10,7 +10,7 @@ from broker.message import Form
 from broker.model import Datastream, Offer, Release
 from broker.points import Point
 from broker.privacy.profile import Profile
-from broker.registry.snapshot import Snapshot
+from broker.registry.snapshot import Added, Snapshot
 from broker.release import begins
 
 DELAYED_NS = times.SECOND
@@ -72,41 +72,50 @@ class Feed:
         return self.of_people or self.profile.noise is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
-    by_topic: Mapping[str, tuple[str, tuple[Feed, ...]]]
+    """Grows where it is, since whoever tells of 100,000 feeds must not look at all for one more; else it is made anew."""
+
+    by_topic: dict[str, tuple[str, tuple[Feed, ...]]]
     """Input topic -> (raw stream, the streams it feeds)."""
-    by_stream: Mapping[str, Feed]
+    by_stream: dict[str, Feed]
 
     def feeds_of(self, datastream: Datastream) -> list[Feed]:
         """All that a datastream feeds."""
         return [feed for feed in self.by_stream.values() if datastream in feed.sources]
 
+    def grow(self, added: Added) -> list[Feed]:
+        """Take these in as well; the feeds that are new, or shown by more than before."""
+        self.by_topic |= {d.topic: (d.stream, ()) for d in added.datastreams}
+        touched = dict.fromkeys(stream for offer in added.offers for stream in self._show(offer))
+        feeding: dict[str, dict[str, None]] = {}
+        for stream in touched:
+            for source in self.by_stream[stream].sources:
+                before = (feed.stream for feed in self.by_topic[source.topic][1])
+                feeding.setdefault(source.topic, dict.fromkeys(before))[stream] = None
+        for topic, streams in feeding.items():
+            raw, _ = self.by_topic[topic]
+            self.by_topic[topic] = raw, tuple(self.by_stream[stream] for stream in streams)
+        return [self.by_stream[stream] for stream in touched]
+
+    def _show(self, offer: Offer) -> Iterable[str]:
+        """Let an offer show its streams, which are given."""
+        by_stream: dict[str, list[Release]] = {}
+        for release in offer.releases:
+            if release.datastream.kind != "camera":  # nothing of it is kept here
+                by_stream.setdefault(release.stream, []).append(release)
+        for stream, releases in by_stream.items():
+            known = self.by_stream.get(stream, Feed(stream, (), ()))
+            sources = {source.id: source for source in (*known.sources, *(one.datastream for one in releases))}
+            self.by_stream[stream] = Feed(stream, tuple(sources.values()), (*known.shown_by, _showing(offer, releases)))
+        return by_stream
+
 
 def compile_plan(snapshot: Snapshot) -> Plan:
     """The plan of a snapshot."""
-    showings: dict[str, list[Showing]] = {}
-    sources: dict[str, dict[str, Datastream]] = {}
-    for offer in snapshot.offers.values():
-        by_stream: dict[str, list[Release]] = {}
-        for release in offer.releases:
-            if release.datastream.kind == "camera":  # nothing of it is kept here
-                continue
-            by_stream.setdefault(release.stream, []).append(release)
-            sources.setdefault(release.stream, {})[release.datastream.id] = release.datastream
-        for stream, releases in by_stream.items():
-            showings.setdefault(stream, []).append(_showing(offer, releases))
-    feeds = {stream: Feed(stream, tuple(sources[stream].values()), tuple(of)) for stream, of in showings.items()}
-    of_datastream: dict[str, list[Feed]] = {}
-    for feed in feeds.values():
-        for source in feed.sources:
-            of_datastream.setdefault(source.stream, []).append(feed)
-    return Plan({d.topic: (d.stream, tuple(of_datastream.get(d.stream, ()))) for d in snapshot.datastreams}, feeds)
-
-
-def grown(plan: Plan, added: Iterable[Datastream]) -> Plan:
-    """The plan with these datastreams more, which no offer shows yet."""
-    return Plan({**plan.by_topic, **{d.topic: (d.stream, ()) for d in added}}, plan.by_stream)
+    plan = Plan({}, {})
+    plan.grow(Added(snapshot.datastreams, tuple(snapshot.offers.values())))
+    return plan
 
 
 def _showing(offer: Offer, releases: list[Release]) -> Showing:

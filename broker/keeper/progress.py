@@ -124,7 +124,7 @@ class Progress:
         self._earliest = self._first_due()
 
     def begin_backfills(self, new: Mapping[str, bool]) -> None:
-        """These streams are new; whether there is nothing to be filled."""
+        """Those of these streams that are new; whether there is nothing to be filled."""
         rows = [(stream, -(2**63), done) for stream, done in new.items()]
         self._in_one("insert into backfills values (?, ?, '', ?) on conflict (stream) do nothing", rows)
 

@@ -91,6 +91,10 @@ class Watch:
         self._due.add(stream)
         self.delays.forget(stream)
 
+    def look_at(self, feeds: Iterable[Feed]) -> None:
+        """They are new, or shown by one more."""
+        self._due.update(feed.stream for feed in feeds)
+
     def told_nothing(self) -> None:
         """A new connection: everything is to be told again."""
         self._feeds = None
@@ -127,6 +131,8 @@ class Watch:
         if plan.by_stream is not self._feeds:
             self._streams, self._at = list(plan.by_stream), 0
             return plan.by_stream.values()
+        if not self._at:
+            self._streams = list(plan.by_stream)
         due.update(self._streams[self._at : self._at + LOOKED_AT])
         self._at = self._at + LOOKED_AT if self._at + LOOKED_AT < len(self._streams) else 0
         feeds = {stream: plan.by_stream[stream] for stream in due if stream in plan.by_stream}

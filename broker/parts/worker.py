@@ -140,7 +140,7 @@ class Worker:
             self._decide(before, snapshot, routes)
         else:
             self._routes = routes = grown(self._routes, added, snapshot, self._formats.decoders)
-            self._outbound.grow(routes)
+            self._outbound.grow(routes, added.offers, snapshot.consented(self._hash_of))
         if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
             self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
         await self._taking.follow(snapshot, routes)

@@ -56,7 +56,7 @@ class Database:
 
     @contextmanager
     def growing(self) -> Iterator[tuple[Connection, int]]:
-        """A change that does nothing but add datastreams, which bear the revision that is given: whoever follows reads them alone."""
+        """A change that does nothing but add datastreams and offers, which bear the revision that is given: whoever follows reads them alone."""
         with self.noting() as connection:
             connection.execute(update(tables.revision).values(number=tables.revision.c.number + 1))
             yield connection, connection.execute(select(tables.revision.c.number)).scalar_one()

@@ -65,18 +65,25 @@ def snapshot(connection: Connection, before: Snapshot) -> Snapshot:
     100,000 datastreams costs what one costs.
     """
     now = connection.execute(select(t.revision)).one()
-    if before.whole is None or now.changed > before.revision:
+    if now.changed > before.revision:
         return _whole(connection, now.number)
-    new = living(t.datastreams).where(t.datastreams.c.revision > before.revision)
-    added = tuple(datastreams(connection, new)) if now.number > before.revision else ()
-    return dataclasses.replace(before, revision=now.number, datastreams=before.datastreams + added)
+    if now.number == before.revision:
+        return before
+    new = datastreams(connection, living(t.datastreams).where(t.datastreams.c.revision > before.revision))
+    new_offers = offers(connection, select(t.offers.c.id).where(t.offers.c.revision > before.revision))
+    return dataclasses.replace(
+        before,
+        revision=now.number,
+        grown=now.number - before.whole,
+        datastreams=(*before.datastreams, *new),
+        offers={**before.offers, **{offer.id: offer for offer in new_offers}},
+    )
 
 
 def _whole(connection: Connection, revision: int) -> Snapshot:
     every = offers(connection)
     return Snapshot(
         revision=revision,
-        whole=revision,
         gateways=tuple(gateways(connection, living(t.gateways))),
         datastreams=tuple(datastreams(connection, living(t.datastreams))),
         applications=tuple(applications(connection, living(t.applications))),

@@ -225,7 +225,7 @@ class Registry(AgreementBook, ConsentBook):
 
     def add_offer(self, offer: Offer) -> None:
         """Raises Conflict, and Refused where it tells more together with an offer that stands than each alone."""
-        with self._database.changing() as c, unique(f"offer {offer.id}"):
+        with self._database.growing() as (c, revision), unique(f"offer {offer.id}"):
             check_together(offer, _beside(c, offer))
             profile = reading.PROFILE.dump_python(offer.profile, mode="json")
             add(
@@ -235,6 +235,7 @@ class Registry(AgreementBook, ConsentBook):
                 organisation=offer.organisation,
                 profile=profile,
                 version=offer.version,
+                revision=revision,
                 created=offer.created,
             )
             _add_terms(c, offer.id, offer.version, offer.terms, offer.created)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import NamedTuple
 
 from broker.consent import Consents
 from broker.model import (
@@ -21,12 +23,21 @@ from broker.model import (
 from broker.partition import Partitions
 
 
+class Added(NamedTuple):
+    """What is new."""
+
+    datastreams: tuple[Datastream, ...]
+    offers: tuple[Offer, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     revision: int
     """Grows with every change."""
-    whole: int | None = None
-    """The revision at which all of it was read. Since then datastreams were added, each behind those that were there, and nothing else changed."""
+    grown: int = 0
+    """How many revisions ago all of it was read. Since then datastreams and offers were added, each behind those that were there, and nothing
+    else changed.
+    """
     gateways: tuple[Gateway, ...] = ()
     datastreams: tuple[Datastream, ...] = ()
     applications: tuple[Application, ...] = ()
@@ -77,11 +88,17 @@ class Snapshot:
             deleted=tuple(filter(ours, self.deleted)),
         )
 
-    def added_to(self, before: Snapshot) -> tuple[Datastream, ...] | None:
-        """The datastreams that it has and `before` has not, where they differ in nothing else; None where they may."""
-        if self.whole is None or not self.whole <= before.revision <= self.revision:
+    @property
+    def whole(self) -> int:
+        """The revision at which all of it was read."""
+        return self.revision - self.grown
+
+    def added_to(self, before: Snapshot) -> Added | None:
+        """What it has and `before` has not, where they differ in nothing else; None where they may."""
+        if not self.whole <= before.revision <= self.revision:
             return None
-        return self.datastreams[len(before.datastreams) :]
+        offers = islice(self.offers.values(), len(before.offers), None)
+        return Added(self.datastreams[len(before.datastreams) :], tuple(offers))
 
     def consented(self, hash_of: Callable[[str], str]) -> Consents:
         """Whose tags may be shown, and for what each offer is used."""

@@ -38,7 +38,7 @@ revision = Table(
     Column("changed", BigInteger, nullable=False),
 )
 """One row, that every change locks and increments: writers stand in line here, readers see that something changed. `changed`: the last number
-at which it was more than new datastreams, which are the only ones that bear a later one.
+at which it was more than new datastreams and offers, which are the only ones that bear a later one.
 """
 
 keys = Table(
@@ -157,6 +157,7 @@ offers = Table(
     Column("organisation", ForeignKey("organisations.id"), nullable=False),
     Column("profile", JSON, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
     Column("created", BigInteger, nullable=False),
     Column("ended", BigInteger),
 )

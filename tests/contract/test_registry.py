@@ -41,6 +41,7 @@ from broker.registry.checkpoint import public
 from broker.registry.keyring import MOST
 from broker.registry.reading import Page
 from broker.registry.registry import Registry
+from broker.registry.snapshot import Added
 from broker.registry.webhooks import Delivery, Webhook
 from broker.signup import SignUp
 
@@ -111,17 +112,21 @@ def test_profiles_survive(registry: Registry, operators: tuple[Aggregate | Pseud
     assert registry.offer("other").profile == Profile("p", operators)
 
 
-def test_datastreams_that_are_new_are_read_alone_and_all_is_where_anything_else_changed(registry: Registry) -> None:
+def test_what_is_new_is_read_alone_and_all_is_where_anything_else_changed(registry: Registry) -> None:
     before = filled(registry).snapshot()
     new = [dataclasses.replace(DATASTREAM, id=name, origin=None) for name in ("b", "a")]
     registry.add_datastreams(new[:1], 6)
     registry.add_datastreams(new[1:], 7)
     now = registry.snapshot()
-    assert now.added_to(before) == (new[1], new[0])
+    assert now.added_to(before) == Added((new[1], new[0]), ())
     assert now.datastreams == (*before.datastreams, new[1], new[0])
+    registry.add_offer(offer("other"))
+    later = registry.snapshot()
+    assert later.added_to(now) == Added((), (offer("other"),))
+    assert later.added_to(before) == Added((new[1], new[0]), (offer("other"),))
     registry.end_datastream(ORGANISATION.id, "b", 8)
     after = registry.snapshot()
-    assert after.added_to(now) is None
+    assert after.added_to(later) is None
     assert after.datastreams == (new[1], DATASTREAM)
 
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from broker.entry import Decoded
 from broker.keeper.plan import compile_plan
-from broker.keeper.plan import grown as grown_plan
 from broker.licence import Terms
 from broker.model import Datastream, Gateway, Offer, OfferId, OrganisationId, Origin, Release, ReleaseId
 from broker.privacy.profile import Profile
-from broker.registry.snapshot import Snapshot
+from broker.registry.snapshot import Added, Snapshot
 from broker.routes import compile_routes, grown
 
 CITY = OrganisationId("city")
@@ -30,31 +29,48 @@ OFFER = Offer(
     (Release(ReleaseId("release"), OfferId("offer"), FIRST, FIRST.stream),),
     0,
 )
+NEW = replace(
+    OFFER,
+    id=OfferId("other"),
+    releases=tuple(
+        Release(ReleaseId(f"release-{one.id}"), OfferId("other"), one, one.stream) for one in (FIRST, *ADDED)
+    ),
+)
 BEFORE = Snapshot(
-    5,
     5,
     gateways=(Gateway(CITY, "other", "", "tasmota", ()), Gateway(CITY, "own", "", "json", ())),
     datastreams=(FIRST, FOREIGN),
     offers={OFFER.id: OFFER},
 )
-NOW = replace(BEFORE, revision=7, datastreams=(*BEFORE.datastreams, *ADDED))
+NOW = replace(
+    BEFORE,
+    revision=7,
+    grown=2,
+    datastreams=(*BEFORE.datastreams, *ADDED),
+    offers={OFFER.id: OFFER, NEW.id: NEW},
+)
+MORE = Added(ADDED, (NEW,))
 
 
 def test_routes_that_grew_are_those_of_the_whole() -> None:
-    assert NOW.added_to(BEFORE) == ADDED
-    assert grown(compile_routes(BEFORE, DECODERS), ADDED, NOW, DECODERS) == compile_routes(NOW, DECODERS)
+    assert NOW.added_to(BEFORE) == MORE
+    assert grown(compile_routes(BEFORE, DECODERS), MORE, NOW, DECODERS) == compile_routes(NOW, DECODERS)
 
 
-def test_a_plan_that_grew_is_that_of_the_whole_and_releases_the_same() -> None:
-    before = compile_plan(BEFORE)
-    after = grown_plan(before, ADDED)
-    assert after == compile_plan(NOW)
-    assert after.by_stream is before.by_stream
+def test_a_plan_that_grew_is_that_of_the_whole_and_tells_what_is_new_in_it() -> None:
+    plan = compile_plan(BEFORE)
+    told = plan.grow(MORE)
+    assert plan == compile_plan(NOW)
+    assert [(feed.stream, len(feed.shown_by)) for feed in told] == [
+        ("city/first", 2),
+        ("city/tags", 1),
+        ("city/fourth", 1),
+    ]
 
 
 def test_what_was_read_anew_since_or_is_older_is_not_what_grew() -> None:
-    assert NOW.added_to(NOW) == ()
-    assert NOW.added_to(replace(BEFORE, revision=4)) is None
+    assert NOW.added_to(NOW) == Added((), ())
+    assert replace(NOW, grown=1).added_to(BEFORE) is None
     assert BEFORE.added_to(NOW) is None
     assert NOW.added_to(Snapshot(-1)) is None
     assert Snapshot(7).added_to(Snapshot(6)) is None

@@ -126,10 +126,12 @@ def upgrade() -> None:
     sa.Column('organisation', sa.String(length=63), nullable=False),
     sa.Column('profile', sa.JSON(), nullable=False),
     sa.Column('terms', sa.JSON(), nullable=False),
+    sa.Column('revision', sa.BigInteger(), nullable=False),
     sa.Column('created', sa.BigInteger(), nullable=False),
     sa.ForeignKeyConstraint(['organisation'], ['organisations.id'], name=op.f('fk_offers_organisation')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_offers'))
     )
+    op.create_index(op.f('ix_offers_revision'), 'offers', ['revision'], unique=False)
     op.create_table('agreements',
     sa.Column('id', sa.String(length=63), nullable=False),
     sa.Column('offer', sa.String(length=63), nullable=False),
