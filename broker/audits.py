@@ -60,9 +60,8 @@ class Audits:
 
     async def _run(self, asked: Audit) -> Audited:
         pipe, one_core = asyncio.subprocess.PIPE, {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "broker.auditor", str(self._settings), stdin=pipe, stdout=pipe, env=one_core
-        )
+        command = (sys.executable, "-X", "faulthandler", "-m", "broker.auditor", str(self._settings))
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=one_core)
         try:
             async with asyncio.timeout(self._longest_s):
                 said, _ = await process.communicate(msgspec.json.encode(asked))

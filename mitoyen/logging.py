@@ -1,7 +1,8 @@
-"""How events are written: one line each, in the past, on standard error."""
+"""How events are written: one line each, in the past, on standard error. A process that a library crashes writes there where each thread was."""
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 
 def configure() -> None:
     """For one process, once."""
+    faulthandler.enable()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

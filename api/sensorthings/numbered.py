@@ -47,7 +47,9 @@ class Numbers:
         return (row[0], row[1]) if row else None
 
     def close(self) -> None:
-        self._db.close()
+        """After whoever is asking: CPython 3.11 crashes where a thread uses a connection while another closes it."""
+        with self._lock:
+            self._db.close()
 
     def _given(self, release: int, places: Sequence[Cursor]) -> dict[Cursor, int]:
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -158,7 +158,8 @@ class SqliteStore:
         while self._readers:
             self._readers.pop().close()
         if self._writer is not None:
-            self._writer.close()
+            with self._lock:  # CPython 3.11 crashes where a thread uses a connection while another closes it
+                self._writer.close()
 
     def _keep(self, rows: Rows) -> str | None:
         try:
@@ -217,12 +218,17 @@ class SqliteStore:
         They are passed from thread to thread, not kept by thread: a pool of threads comes and goes.
         """
         with self._told():
-            db = self._readers.pop() if self._readers else self._open_reader()
+            db = self._idle_reader() or self._open_reader()
             try:
                 yield db
             finally:
                 if db is not None:
                     self._give_back(db)
+
+    def _idle_reader(self) -> sqlite3.Connection | None:
+        with suppress(IndexError):  # not looked up before: another thread may take the last one meanwhile
+            return self._readers.pop()
+        return None
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         if self._closed:

@@ -35,7 +35,7 @@ async def worker(setup: Setup) -> AsyncIterator[Worker]:
     """Start one; it is killed at the end. Raises Unavailable if it does not get ready, `no model …` where that is why."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "broker.vision.worker", stdin=pipe, stdout=pipe, limit=1 << 20
+        sys.executable, "-X", "faulthandler", "-m", "broker.vision.worker", stdin=pipe, stdout=pipe, limit=1 << 20
     )
     try:
         try:

@@ -74,6 +74,18 @@ def test_what_mosquitto_acknowledges_before_the_broker_is_back_is_kept_though_bo
         assert Counter((one["time"], one["value"]) for one in reader.history(release)) == once_each(messages)
 
 
+def test_a_part_that_a_library_crashes_says_where_its_threads_were_and_comes_back(tmp_path: Path) -> None:
+    with Mitoyen(tmp_path) as broker:
+        crashed = broker.part("api")
+        os.kill(crashed, signal.SIGSEGV)
+        broker.await_that(lambda: broker.runs_other("api", crashed) and broker.ready(), "it does not answer again")
+        log = broker.log()
+    assert "Fatal Python error: Segmentation fault" in log
+    assert "api/serve.py" in log
+    assert "event=part_died" in log
+    assert f"status={-signal.SIGSEGV}" in log
+
+
 def test_retained_values_and_states_are_there_again_after_mosquitto_died(tmp_path: Path) -> None:
     with Mitoyen(tmp_path, environment={"LATENESS": "PT1S"}) as broker:
         owner = new_owner(broker, "faulty")
