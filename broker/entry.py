@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -15,12 +15,29 @@ KEPT_PAYLOAD = 1_024
 """Bytes of a refused payload that are kept for its owner (the interface's figure)."""
 
 
+Cause: TypeAlias = Literal[
+    "unreadable",
+    "empty",
+    "too_large",
+    "unit",
+    "time",
+    "value",
+    "kind",
+    "unknown_datastream",
+    "topic",
+    "simulated",
+    "fault",
+]
+"""What refusals are counted by: few, and none of them of a publisher's making, as its words would be."""
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A record that is not taken, and why."""
 
     index: int
     """Its place in the pack; 0 for a message that is no pack."""
     reason: str
+    cause: Cause = "unreadable"
 
 
 class Decoded(NamedTuple):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -246,7 +247,9 @@ class Ingest:
     def _count(self, batch: Batch) -> None:
         BATCHES.inc()
         RECORDS_ACCEPTED.inc(sum(len(entry.points) for entry in batch.entries))
-        RECORDS_REFUSED.inc(sum(len(entry.refusals) for entry in batch.entries))
+        refused = Counter(refusal.cause for entry in batch.entries for refusal in entry.refusals)
+        for cause, count in refused.items():
+            RECORDS_REFUSED.labels(cause).inc(count)
 
     def _forget_pending(self) -> None:
         # not acknowledged, so Mosquitto delivers it again

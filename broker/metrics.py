@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS_ACCEPTED = Counter("mitoyen_records_accepted", "Records that entered the journal")
-RECORDS_REFUSED = Counter("mitoyen_records_refused", "Records that were refused; a message that can't be read is one")
+RECORDS_REFUSED = Counter(
+    "mitoyen_records_refused", "Records that were refused; a message that can't be read is one", ["reason"]
+)
 READS_SMOOTHED = Counter(
     "mitoyen_tag_reads_smoothed", "Tag reads that were taken in and are told by the events of their tags"
 )

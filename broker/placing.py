@@ -13,7 +13,7 @@ from broker.entry import Refusal
 from broker.model import Datastream
 from broker.points import Point, Value, tag_point
 from broker.reading import TAG, Convert, Reading, TagRead, Understood
-from broker.validate import LARGEST_PACK, objection
+from broker.validate import LARGEST_PACK, Objection, objection
 
 Streams: TypeAlias = Mapping[tuple[str, str], Datastream]
 """A gateway's datastreams, by the device and property that each is of."""
@@ -39,7 +39,7 @@ def place(understood: Understood, streams: Streams, convert: Convert, arrived: i
     unplaced: list[Unplaced] = []
     if len(understood.items) > LARGEST_PACK:
         reason = f"a pack of {len(understood.items)} records: at most {LARGEST_PACK} are taken"
-        return Placed({}, [Refusal(0, reason)], [])
+        return Placed({}, [Refusal(0, reason, "too_large")], [])
     for index, item in enumerate(understood.items):
         if isinstance(item, Refusal):
             refusals.append(item)
@@ -48,7 +48,7 @@ def place(understood: Understood, streams: Streams, convert: Convert, arrived: i
         stream = streams.get(named)
         if stream is None:
             unplaced.append(item)
-            refusals.append(Refusal(index, _unknown(*named)))
+            refusals.append(Refusal(index, _unknown(*named), "unknown_datastream"))
             continue
         before = points.setdefault(stream.id, [])
         made = _point(item, stream, convert, arrived + len(before))
@@ -57,21 +57,21 @@ def place(understood: Understood, streams: Streams, convert: Convert, arrived: i
         if isinstance(made, Point):
             before.append(made)
         else:
-            refusals.append(Refusal(index, made))
+            refusals.append(Refusal(index, *made))
     return Placed({stream: made for stream, made in points.items() if made}, refusals, unplaced)
 
 
-def _point(item: Reading | TagRead, stream: Datastream, convert: Convert, arrived: int) -> Point | str:
+def _point(item: Reading | TagRead, stream: Datastream, convert: Convert, arrived: int) -> Point | Objection:
     """The point, or why there is none."""
     time = arrived if item.time is None else item.time
     if isinstance(item, TagRead):
         if stream.kind != "rfid":
-            return f"a tag read: the datastream {stream.id} takes measurements"
+            return Objection(f"a tag read: the datastream {stream.id} takes measurements", "kind")
         return _tag_point(item, time)
     if stream.kind != "measurement":
-        return f"a measurement: the datastream {stream.id} takes tag reads"
+        return Objection(f"a measurement: the datastream {stream.id} takes tag reads", "kind")
     value = _in_unit(item, stream, convert)
-    return Point(time, value) if value is not None else _other_unit(item, stream)
+    return Point(time, value) if value is not None else Objection(_other_unit(item, stream), "unit")
 
 
 def _tag_point(read: TagRead, time: int) -> Point:

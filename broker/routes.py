@@ -134,7 +134,11 @@ def _foreign(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> dict[tuple[s
 
 def _no_records(_payload: bytes, _kind: Kind, _arrived: int) -> Decoded:
     return Decoded(
-        [Refusal(0, "a camera has no records: publish its frames on frame/{organisation}/{gateway}/{datastream}")]
+        [
+            Refusal(
+                0, "a camera has no records: publish its frames on frame/{organisation}/{gateway}/{datastream}", "kind"
+            )
+        ]
     )
 
 

@@ -84,7 +84,7 @@ class Understanding:
             log.error(
                 "message_not_understood", topic=topic, reason=type(error).__name__, at=f"{at.filename}:{at.lineno}"
             )
-            refused = [Refusal(0, "not understood, by a fault of the broker's that its log names")]
+            refused = [Refusal(0, "not understood, by a fault of the broker's that its log names", "fault")]
             respond, _ = _response(message, topic)  # a receipt, or whoever waits for one sends it again for ever
             return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
 
@@ -113,7 +113,7 @@ class Understanding:
         foreign = self.routes.foreign.get((whose.organisation, whose.gateway)) if whose else None
         if refusal is None and whose is not None and foreign is not None:
             return self._understand_foreign(message, whose, foreign, arrived, respond)
-        refused = [Refusal(0, refusal or _unknown(topic))]
+        refused = [Refusal(0, refusal, "topic") if refusal else _unknown(topic)]
         return Entry(topic, arrived, [], refused, message.payload[: KEPT_PAYLOAD + 1], respond, message.correlation)
 
     def _understand_foreign(
@@ -197,8 +197,9 @@ def _response(message: Message, topic: str) -> tuple[str, str | None]:
     return "", f"response topic {asked[:100]!r}: expected ack/{{organisation}}/{{gateway}} of the publisher"
 
 
-def _unknown(topic: str) -> str:
+def _unknown(topic: str) -> Refusal:
     whose = topics.source(topic)
     if whose is None:
-        return "topic: expected in/{organisation}/{gateway}/{datastream}"
-    return f"unknown datastream {whose.datastream[:80]!r}: register it for this gateway first"
+        return Refusal(0, "topic: expected in/{organisation}/{gateway}/{datastream}", "topic")
+    reason = f"unknown datastream {whose.datastream[:80]!r}: register it for this gateway first"
+    return Refusal(0, reason, "unknown_datastream")

@@ -33,7 +33,11 @@ def ttn_reader(custom: Custom) -> Read:
     def read(_topic: str, payload: bytes, _arrived: int) -> Understood:
         read = [_ttn(foreign.record(message, "an uplink"), custom) for message in _messages(payload)]
         return Understood(
-            [Refusal(i, r.reason) if isinstance(r, Refusal) else r for i, one in enumerate(read) for r in one.items],
+            [
+                Refusal(i, r.reason, r.cause) if isinstance(r, Refusal) else r
+                for i, one in enumerate(read)
+                for r in one.items
+            ],
             [about for one in read for about in one.about],
         )
 
@@ -61,7 +65,7 @@ def _ttn(message: Json, custom: Custom) -> Understood:
     message = foreign.part(message, "result") or message
     uplink = foreign.part(message, "uplink_message") or foreign.part(message, "uplink_normalized")
     if message.get("simulated") is True or uplink.get("simulated") is True:
-        return Understood([Refusal(0, "simulated: a message that no device sent is dropped")])
+        return Understood([Refusal(0, "simulated: a message that no device sent is dropped", "simulated")])
     ids = foreign.part(message, "end_device_ids")
     if not uplink:
         if not ids:

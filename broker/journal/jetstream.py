@@ -273,7 +273,8 @@ def packs(entries: list[Entry], most_bytes: int) -> Iterator[tuple[list[Entry], 
     else:
         (entry,) = entries
         why = f"too large: {len(body)} bytes as it is journalled, of {most_bytes}; send it as several"
-        refused = Entry(entry.topic, entry.arrived, [], [Refusal(0, why)], b"", entry.response_topic, entry.correlation)
+        refusal = Refusal(0, why, "too_large")
+        refused = Entry(entry.topic, entry.arrived, [], [refusal], b"", entry.response_topic, entry.correlation)
         yield from packs([refused], most_bytes)
 
 

@@ -322,6 +322,8 @@ def test_the_operators_metrics_add_up_to_what_was_sent(day: Day) -> None:
     metric = day.broker.metric
     accepted, refused = (metric(f"mitoyen_records_{of}_total") for of in ("accepted", "refused"))
     assert (accepted, refused) == (len(day.accepted(*THEMES)), len(day.refused(*THEMES)))
+    in_the_future = sum(one.broken is None for one in day.refused(*THEMES))
+    assert day.broker.metric('mitoyen_records_refused_total{reason="time"}') == in_the_future
     assert accepted + refused == day.played.sent_records
     assert metric("mitoyen_records_stored_total") == accepted
     assert metric("mitoyen_store_rejected_total") == 0
