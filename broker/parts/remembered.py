@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from broker import meter
@@ -20,6 +21,7 @@ from broker.privacy.keys import PseudonymKeys
 from broker.registry.snapshot import Snapshot
 from broker.settings.settings import Settings
 from broker.tables.lease import LOOK_S, Candidate
+from broker.tables.moving import move
 from broker.tables.names import Names
 from broker.tables.postgresql import PostgresSource, PostgresTables, Server
 from broker.tables.protocol import Source, Tables
@@ -80,14 +82,34 @@ def used(settings: Settings, home: Home, snapshot: Snapshot, now: int) -> list[d
 
 
 def prepare(settings: Settings, home: Home) -> None:
-    """Make the tables that several processes read, before any of them runs. Raises Unavailable, and Malformed where a home's are in files."""
+    """Make the tables that several processes read, before any of them runs, and move there what lies in files. Raises Unavailable, and Malformed
+    where it would be forgotten what was drawn and spent.
+    """
+    if settings.registry is not None and not settings.elsewhere and _is_there(server(settings)):
+        raise Malformed("what partitions remember lies in PostgreSQL: expected MITOYEN_EDGES, as before")
     if settings.elsewhere:
-        if any(own.keeper.exists() for own in home.every_partition(settings.partitions)):
-            raise Malformed(f"what {home.root} remembers is in files: what was drawn and spent would be forgotten")
         for partition in range(settings.partitions):
+            own = home.partition(partition, settings.partitions)
             with closing(PostgresTables(server(settings), partition, "preparing")) as tables:
                 for schema in (progress.SCHEMA, meter.SCHEMA, beside.SCHEMA):
                     tables.make(schema)
+                for file in (own.keeper, own.meter, own.beside):
+                    if file.exists():
+                        _move(file, tables)
+
+
+def _move(file: Path, tables: Tables) -> None:
+    if tables.execute("select seq from place") != [(0,)] and file.stem == "keeper":
+        raise Malformed(f"{file}: expected none, since PostgreSQL has a keeper's progress already")
+    if file.stem == "beside":
+        with closing(SqliteTables(file)) as old:
+            beside.upgrade(old.db)
+    move(file, tables)
+
+
+def _is_there(at: Server) -> bool:
+    with closing(PostgresSource(at, 0)) as source, source.reading() as read:
+        return read("select to_regclass('place') is not null", ()) == [(True,)]
 
 
 @asynccontextmanager

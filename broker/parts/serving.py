@@ -58,7 +58,7 @@ class _Serving:
             while True:
                 try:
                     await self._follow()
-                except (Unavailable, TimeoutError) as error:
+                except (Unavailable, LeaseLost, TimeoutError) as error:  # whoever lost its lease ends by itself
                     log.warning("registry_not_followed", reason=str(error))
                 await self._take(group, self._latest.partitions.served_by(self._number, self._settings.worker_count))
                 await asyncio.sleep(FOLLOW_S)

@@ -35,7 +35,7 @@ class Candidate:
         self._partition = partition
         self._role: Role = role
         self._session: PostgresTables | None = None
-        self._waits = False
+        self._noted = ""
 
     def attempt(self) -> PostgresTables | None:
         """The tables, to be closed by whoever serves the partition from now on; None while another does."""
@@ -44,7 +44,7 @@ class Candidate:
                 self._session = PostgresTables(self._server, self._partition, self._role)
             return self._taken(self._session)
         except (Unavailable, LeaseLost) as error:
-            log.warning("lease_not_asked_for", partition=self._partition, role=self._role, reason=str(error))
+            self._note("lease_not_asked_for", reason=str(error))
             self.close()
             return None
 
@@ -62,7 +62,11 @@ class Candidate:
             return session
         if session.execute(_END_SILENT, (*number, SILENT_S)):
             log.warning("lease_ended", partition=self._partition, role=self._role, silent_s=SILENT_S)
-        if not self._waits:
-            log.info("lease_awaited", partition=self._partition, role=self._role)
-            self._waits = True
+        self._note("lease_awaited")
         return None
+
+    def _note(self, event: str, **more: str) -> None:
+        """Once, however often it is so."""
+        if self._noted != event:
+            log.info(event, partition=self._partition, role=self._role, **more)
+        self._noted = event
