@@ -19,10 +19,10 @@ from psycopg import sql
 from broker.errors import LeaseLost, Unavailable
 from broker.tables.protocol import Read, Rows
 
-VALID_S = 3.0
-"""How long what PostgreSQL answered last counts for: then its session may be another's."""
+VALID_S = 5.0
+"""How long what PostgreSQL answered last counts for: then another may have the lease. A machine with ten times more work than cores answers within it."""
 BEAT_S = 0.5  # how often it is asked, where nothing else is
-SILENT_S = 6.0
+SILENT_S = 8.0
 """After how long without a statement a session is ended by whoever waits: longer than VALID_S, so that it has stopped by then."""
 STATEMENT_S = 5  # the longest that a statement may take: below SILENT_S, and a thousand times what one takes
 MAKING = 0x6D697400  # the number of the lock under which schemas are made: PostgreSQL's `if not exists` is not alone
