@@ -116,13 +116,14 @@ def _still(things: Things, shown: _Shown) -> _Shown | None:
 
 
 def _packets(things: Things, shown: _Shown, heard: list[tuple[str, bytes]]) -> list[tuple[bytes, bytes, bytes]]:
-    return [
-        (heading, shown.properties, payload)
-        for topic, text in heard
-        if not text.startswith(_JPEG)
-        for number, payload in _written(things, shown, topic, text)
-        for heading in (shown.headings[number], _EVERY)
-    ]
+    with things.ids.together():
+        return [
+            (heading, shown.properties, payload)
+            for topic, text in heard
+            if not text.startswith(_JPEG)
+            for number, payload in _written(things, shown, topic, text)
+            for heading in (shown.headings[number], _EVERY)
+        ]
 
 
 def _written(things: Things, shown: _Shown, topic: str, text: bytes) -> Iterator[tuple[int, bytes]]:

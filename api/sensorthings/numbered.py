@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from api.sensorthings import numbers
@@ -23,7 +24,7 @@ class Numbers:
     """Ids of observations, given once and kept. May be used from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
         self._db.execute("pragma journal_mode = wal")
         self._db.executescript(_SCHEMA)
@@ -51,16 +52,25 @@ class Numbers:
         with self._lock:
             self._db.close()
 
-    def _given(self, release: int, places: Sequence[Cursor]) -> dict[Cursor, int]:
-        try:
-            with self._lock:
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep in one step what is numbered within: each by itself waits for the disk. Raises StoreUnavailable."""
+        with self._lock:
+            if self._db.in_transaction:  # of this thread, which has the lock
+                yield
+                return
+            try:
                 self._db.execute("begin immediate")
                 try:
-                    return {place: numbers.numbered(release, self._number(release, place)) for place in places}
+                    yield
                 finally:
                     self._db.execute("commit")
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"an observation can't be numbered: {error}") from error
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"an observation can't be numbered: {error}") from error
+
+    def _given(self, release: int, places: Sequence[Cursor]) -> dict[Cursor, int]:
+        with self.together():
+            return {place: numbers.numbered(release, self._number(release, place)) for place in places}
 
     def _number(self, release: int, place: Cursor) -> int:
         row = self._db.execute(
