@@ -227,9 +227,10 @@ def test_masks_cover_and_a_sample_shows_one_of_an_interval(mitoyen: Mitoyen) -> 
         screen.subscribe("live/#")
         camera.see("yard", jpeg(street()), "masked")
         data, _, _ = screen.await_picture()
-        before = mitoyen.metric("mitoyen_frames_total")
+        not_sampled = 'mitoyen_frames_total{outcome="not_sampled"}'
+        before = mitoyen.metric(not_sampled)
         camera.see("yard", jpeg(street()), "masked")
-        mitoyen.await_metric("mitoyen_frames_total", lambda count: count > before)
+        mitoyen.await_metric(not_sampled, lambda count: count > before)
         screen.ping()
         assert len(screen.messages) == 1
     assert is_covered(data)

@@ -79,6 +79,7 @@ def test_wrong_keys_are_told_so_a_few_times_and_then_no_key_from_there_is_looked
     answers = ask(broker, "mitoyen_organisation_guessed", ["192.0.2.1"] * (WRONG + 5))
     assert [answer.status_code for answer in answers[:WRONG]] == [401] * WRONG
     assert refusal(answers) == (429, "limit_wrong_keys", True)
+    assert counted(broker, "wrong_keys") > 0
     assert refusal(ask(broker, owner.key, ["192.0.2.1"]))[1] == "limit_wrong_keys"
     assert ask(broker, owner.key, ["192.0.2.2"])[0].status_code == 200
     assert ask(broker, None, ["192.0.2.1"], "/api/v1/offers")[0].status_code == 200
@@ -93,6 +94,7 @@ def test_a_key_that_asks_too_much_is_refused_wherever_it_calls_from_and_others_a
     answers = ask(broker, owner.key, [f"198.51.100.{place}" for place in range(100)])
     assert answers[0].status_code == 200
     assert refusal(answers) == (429, "limit_key", True)
+    assert counted(broker, "key") > 0
     assert ask(broker, other.key, ["198.51.100.1"])[0].status_code == 200
 
 
@@ -104,9 +106,7 @@ def test_an_address_that_asks_too_much_is_refused_with_any_key_and_without(limit
     assert ask(broker, None, ["203.0.113.2"], "/healthz")[0].status_code == 200
     site = ask(broker, None, [f"2001:db8::{place:x}" for place in range(400)], "/healthz")
     assert refusal(site)[1] == "limit_address"
-    counted = ask(broker, broker.operator_key, ["203.0.113.3"], "/metrics")[0].text
-    for limit in ("wrong_keys", "key", "address"):
-        assert f'mitoyen_requests_limited_total{{limit="{limit}"}}' in counted
+    assert counted(broker, "address") > 0
 
 
 def test_a_stranger_who_names_another_address_is_not_believed(mitoyen: Mitoyen) -> None:

@@ -87,7 +87,7 @@ def test_a_notice_is_posted_signed_and_once(broker: Mitoyen, owner: Owner) -> No
         taken = receiver.await_taken(2)[1]
         verify(taken, renewed)
         assert taken.path == "/other"
-        assert broker.metric("mitoyen_webhook_attempts_total") >= 2
+        broker.await_metric("mitoyen_webhook_attempts_total", lambda attempts: attempts >= 2)
 
 
 def test_what_fails_is_tried_again_under_the_same_id_and_a_redirect_is_not_followed(
