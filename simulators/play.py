@@ -28,6 +28,7 @@ from simulators.servers import servers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from aiomqtt.types import PahoSocket
     from paho.mqtt.client import Client as PahoClient
     from paho.mqtt.properties import Properties
 
@@ -334,6 +335,21 @@ class _Connection(aiomqtt.Client):
         if reason_code.is_failure:
             self.refusals += 1
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_socket_register_write(self, client: PahoClient, userdata: object, sock: PahoSocket) -> None:  # noqa: ARG002 - paho's signature
+        """At a connection's end its descriptor may be closed, or another's, in the loop's next turn, when aiomqtt would wait for room there."""
+        self._loop.call_soon_threadsafe(self._await_room, client, sock)
+
+    def _await_room(self, client: PahoClient, sock: PahoSocket) -> None:
+        if sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write, client)
+
+    def _write(self, client: PahoClient) -> None:
+        try:
+            client.loop_write()
+        except OSError as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
 
 async def _report(lines: Mapping[str, _Line], on_progress: Progress | None) -> None:

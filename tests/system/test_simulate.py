@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 from broker import times
 from simulators.city import City
+from simulators.play import _Connection
 from tests.owners import new_owner, new_reader
 
 if TYPE_CHECKING:
@@ -142,3 +145,16 @@ def test_the_example_that_is_printed_can_be_played_but_for_its_passwords(tmp_pat
     assert done.returncode == 1
     assert "password_file" in done.stderr
     assert "air-1.password" in done.stderr
+
+
+async def test_a_connection_that_was_closed_before_it_could_write_waits_for_no_room_there() -> None:
+    troubles: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    connection = _Connection("127.0.0.1")
+    here, there = socket.socketpair()
+    with there:
+        connection._on_socket_register_write(connection._client, None, here)
+        here.close()
+        await asyncio.sleep(0.01)  # turns of the loop, which nothing tells of
+    assert not troubles
