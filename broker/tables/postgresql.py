@@ -88,7 +88,8 @@ class PostgresTables:
 
     def close(self) -> None:
         self._closed.set()
-        self._db.close()
+        with self._alone:  # no thread is amid a statement
+            self._db.close()
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT_S):
@@ -146,8 +147,9 @@ class PostgresSource:
                 raise Unavailable(f"what is remembered can't be read: {error}") from error
 
     def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
+        with self._alone:
+            if self._db is not None:
+                self._db.close()
 
 
 def _connect(server: Server, partition: int, role: str) -> psycopg.Connection:

@@ -97,3 +97,11 @@ def test_a_part_for_another_number_of_partitions_does_not_begin(mitoyen: Mitoyen
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (found.returncode, found.stdout) == (1, "")
     assert "expected 1, as this registry was made with, not 3" in found.stderr
+
+
+def test_a_part_does_not_begin_in_a_home_that_lacks_what_all_must_share(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("mitoyen")), "part", "worker-0", "--home", str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "lacks logins.json, tags.key" in found.stderr
+    assert not list(tmp_path.iterdir())
