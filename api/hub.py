@@ -1,10 +1,13 @@
-"""Live releases for HTTP: one MQTT connection, shared by all streams. Subscribed to what somebody listens to, and no more."""
+"""Live releases for HTTP: one MQTT connection to each Mosquitto, shared by all streams. Subscribed to what somebody listens to, and no more.
+
+Of several Mosquittos a release is heard at its owner's, where it is always published (`broker/audience.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +19,7 @@ from api import reading
 from broker import message, topics
 from broker.metrics import STREAM_DROPPED
 from broker.mqtt.connection import Account
+from broker.partition import spread
 
 log = structlog.get_logger()
 
@@ -104,11 +108,15 @@ class Hub:
         self._known: dict[int, Listener] = {}
         self._wanted: Counter[str] = Counter()
         self._last: dict[str, bytes] = {}
-        self._client: aiomqtt.Client | None = None
+        self._clients: list[aiomqtt.Client | None] = [None]
         self._asked: set[asyncio.Task[object]] = set()
 
-    async def run(self, account: Account) -> None:
-        """Hold the connection until cancelled."""
+    async def run(self, accounts: Sequence[Account]) -> None:
+        """Hold the connections until cancelled."""
+        self._clients = [None for _ in accounts]
+        await asyncio.gather(*(self._hold(number, account) for number, account in enumerate(accounts)))
+
+    async def _hold(self, number: int, account: Account) -> None:
         while True:
             client = aiomqtt.Client(
                 account.host,
@@ -121,16 +129,16 @@ class Hub:
             )
             try:
                 async with client:
-                    self._client = client
-                    if self._wanted:
-                        await client.subscribe([(topic, 1) for topic in self._wanted])
+                    self._clients[number] = client
+                    if wanted := [topic for topic in self._wanted if self._at(topic) == number]:
+                        await client.subscribe([(topic, 1) for topic in wanted])
                     async for came in client.messages:
                         assert isinstance(came.payload, bytes)
                         self._give(str(came.topic), came.payload, retained=came.retain)
             except aiomqtt.MqttError as error:
                 log.warning("hub_not_connected", reason=str(error))
             finally:
-                self._client = None
+                self._clients[number] = None
             await asyncio.sleep(RETRY_S)
 
     @asynccontextmanager
@@ -145,8 +153,8 @@ class Hub:
             for last in self._known_of(topic):
                 listener.give(Heard(last, self._last[last], retained=True))
         try:
-            if new and self._client is not None:
-                await self._ask(self._client.subscribe([(topic, 1) for topic in new]))
+            for client, its in self._connected(new):
+                await self._ask(client.subscribe([(topic, 1) for topic in its]))
             yield listener
         finally:
             listener.close()
@@ -177,8 +185,19 @@ class Hub:
             del self._wanted[topic], self._by_topic[topic]
             for last in self._known_of(topic):
                 del self._last[last]
-        if gone and self._client is not None:
-            await self._ask(self._client.unsubscribe(gone))
+        for client, its in self._connected(gone):
+            await self._ask(client.unsubscribe(its))
+
+    def _at(self, topic: str) -> int:
+        """The Mosquitto where `live/{organisation}/…` is heard."""
+        return spread(topic.split("/")[1], len(self._clients))
+
+    def _connected(self, asked: Iterable[str]) -> list[tuple[aiomqtt.Client, list[str]]]:
+        """Whom to ask for each of these topics, where there is a connection."""
+        by_number: dict[int, list[str]] = {}
+        for topic in asked:
+            by_number.setdefault(self._at(topic), []).append(topic)
+        return [(client, its) for number, its in by_number.items() if (client := self._clients[number]) is not None]
 
     async def _ask(self, what: Coroutine[Any, Any, object]) -> None:
         """Wait for Mosquitto's answer; whoever hangs up meanwhile does not take the question back.

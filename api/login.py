@@ -7,23 +7,19 @@ from api.services import Services, client_prefix
 from broker import topics
 from broker.model import Gateway
 from broker.partition import spread
+from broker.settings.listeners import Listener
 
 
 def login(with_: Services, organisation: str, username: str, password: str) -> forms.Mqtt:
-    """Where an organisation's own clients are to connect: of several Mosquittos, which all know them, to one."""
-    host, port = with_.mqtt_addresses[spread(organisation, len(with_.mqtt_addresses))]
+    """Where an organisation's own clients are to connect: of several Mosquittos to one, the only one that lets its applications in."""
+    plain, *others = with_.listeners[spread(organisation, len(with_.listeners))]
     return forms.Mqtt(
-        host=with_.mqtt_host or host,
-        port=port,
+        host=plain.host,
+        port=plain.port,
         username=username,
         password=password,
         client_id_prefix=client_prefix(username, password),
-        also=[
-            forms.AlsoAt(
-                url=f"{_SCHEMES[one.kind]}://{with_.mqtt_host or one.host}:{one.port}", certificate=one.kind == "mtls"
-            )
-            for one in with_.listeners[1:]
-        ],
+        also=[forms.AlsoAt(url=_url(one), certificate=one.kind == "mtls") for one in others],
     )
 
 
@@ -38,8 +34,12 @@ def gateway_login(with_: Services, gateway: Gateway, username: str, password: st
 
 
 def endpoints(with_: Services) -> list[str]:
-    """Every place where applications may connect, as URLs, the plain one first."""
-    return [f"{_SCHEMES[one.kind]}://{with_.mqtt_host or one.host}:{one.port}" for one in with_.listeners]
+    """Every place where applications may connect, as URLs, of each Mosquitto the plain one first."""
+    return [_url(one) for of in with_.listeners for one in of]
+
+
+def _url(listener: Listener) -> str:
+    return f"{_SCHEMES[listener.kind]}://{listener.host}:{listener.port}"
 
 
 _SCHEMES = {"mqtt": "mqtt", "mqtts": "mqtts", "mtls": "mqtts", "ws": "ws", "wss": "wss"}

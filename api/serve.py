@@ -135,8 +135,9 @@ def app(settings: Settings) -> FastAPI:
     others = harvester.Elsewhere(settings.catalogues, settings.catalogues_every_ns, settings.catalogues_loopback)
     told = things.Things(services, hub, views.ids, settings.web_address + "/v1.1")
 
-    def own(name: str) -> Account:
-        return Account(*settings.mqtt_address, logins[name].client_id, logins[name].username, logins[name].password)
+    def own(name: str) -> list[Account]:
+        with_ = logins[name]
+        return [Account(*at, with_.client_id, with_.username, with_.password) for at in settings.mqtt_addresses]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -200,9 +201,7 @@ def _services(settings: Settings, home: Home) -> Services:
         pictures=Pictures(home.pictures, readonly=True),
         control=Control(home.socket),
         keeper_states=tuple(own.keeper_state for own in home.every_partition(settings.partitions)),
-        mqtt_host=settings.mqtt_host,
-        mqtt_addresses=settings.mqtt_addresses,
-        listeners=settings.listeners,
+        listeners=settings.told_listeners,
         silent_after=settings.silent_after_ns,
         limits=Limits(
             settings.requests_per_key, settings.requests_per_address, settings.wrong_keys, settings.signup_per_hour

@@ -58,12 +58,8 @@ class Services:
     control: Control
     keeper_states: tuple[Path, ...]
     """What the keepers say, by partition."""
-    mqtt_host: str | None
-    """The name that they are told, if it is another than what is listened on."""
-    mqtt_addresses: tuple[tuple[str, int], ...]
-    """The plain listener of each Mosquitto."""
-    listeners: tuple[Listener, ...]
-    """Where applications and gateways connect, the plain one first."""
+    listeners: tuple[tuple[Listener, ...], ...]
+    """Where applications and gateways are told to connect, by Mosquitto, the plain one first."""
     silent_after: int
     """How long (ns) a gateway may say nothing."""
     limits: Limits

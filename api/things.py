@@ -7,7 +7,7 @@ second to live, so that nothing of an offer that closed waits in a queue.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -68,8 +68,13 @@ class _Shown:
         return made
 
 
-async def run(things: Things, account: Account) -> None:
-    """Publish until cancelled, connecting again whenever the connection is lost."""
+async def run(things: Things, accounts: Sequence[Account]) -> None:
+    """Publish at each Mosquitto, since any application may read it, until cancelled."""
+    await asyncio.gather(*(_run(things, account) for account in accounts))
+
+
+async def _run(things: Things, account: Account) -> None:
+    """At one, connecting again whenever the connection is lost."""
     while True:
         try:
             async with connection.connect(account, lambda _: None) as out:

@@ -101,10 +101,16 @@ class Authority:
     """Applies snapshots to Mosquitto."""
 
     def __init__(
-        self, load: Callable[[], Awaitable[Snapshot]], used: Callable[[int], Mapping[AgreementId, Used]]
+        self,
+        load: Callable[[], Awaitable[Snapshot]],
+        used: Callable[[int], Mapping[AgreementId, Used]],
+        mosquitto: int = 0,
+        of: int = 1,
     ) -> None:
+        """`mosquitto`: which one it is `of` so many."""
         self._load = load
         self._used = used
+        self._at = mosquitto, of
         self._applied: Policy | None = None
         self._known = Snapshot(-1)
         """The newest that was applied."""
@@ -144,7 +150,7 @@ class Authority:
             self._known = max(
                 self._known, snapshot, key=lambda one: one.revision
             )  # one that was overtaken takes nothing back
-            wanted = policy(self._known, now, self._used(now))
+            wanted = policy(self._known.at(*self._at), now, self._used(now))
             commands = changes(self._applied, wanted, passwords)
             if commands:
                 await self._send(self._session, commands)

@@ -1,16 +1,18 @@
-"""Several Mosquittos as one: what is published goes to each, and what is decided holds at each before it counts as done."""
+"""Several Mosquittos as one: what is published goes to each where it is heard, and what is decided holds at each before it counts as done."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from broker.audience import Audience
 from broker.authority import Authority
 from broker.consent import Consents
 from broker.journal.protocol import Batch
 from broker.keeper.news import LivePublisher
 from broker.keeper.plan import Feed
-from broker.model import Offer
+from broker.model import Offer, OfferId
 from broker.mqtt.connection import Account
 from broker.outbound import Outbound
 from broker.points import Point
@@ -54,15 +56,20 @@ class Outbounds:
         for one in self._each:
             one.remember(stream, points)
 
-    def change(self, routes: Routes, consents: Consents) -> None:
-        for one in self._each:
+    def change(self, snapshot: Snapshot, routes: Routes, consents: Consents) -> None:
+        """Publish from now on as the registry says, whose `routes` these are."""
+        heard = snapshot.heard(len(self._each)) if len(self._each) > 1 else {}
+        for number, one in enumerate(self._each):
             one.consents = consents
-            one.change(routes)
+            one.change(routes.at(number, heard, snapshot.offers.values()) if heard else routes)
 
-    def grow(self, routes: Routes, added: Sequence[Offer], consents: Consents) -> None:
-        for one in self._each:
-            one.consents = consents
-            one.grow(routes, added)
+    def grow(self, snapshot: Snapshot, routes: Routes, added: Sequence[Offer], consents: Consents) -> None:
+        """The same where these offers are all that is new."""
+        if len(self._each) > 1:
+            self.change(snapshot, routes, consents)
+        else:
+            self._each[0].consents = consents
+            self._each[0].grow(routes, added)
 
     def take_back(self) -> None:
         for one in self._each:
@@ -91,14 +98,30 @@ class Authorities:
 
 
 class Publishers:
-    """Windows and states, published to each."""
+    """Windows, published to each where they are heard, and states to each."""
 
     def __init__(self, each: Sequence[LivePublisher]) -> None:
         self._each = each
+        self._heard: Mapping[OfferId, Audience] = {}
+
+    def follow(self, snapshot: Snapshot) -> frozenset[OfferId]:
+        """Publish from now on as the registry says; answers with the offers that are heard at a Mosquitto where they were not."""
+        if len(self._each) == 1:
+            return frozenset()
+        before, self._heard = self._heard, snapshot.heard(len(self._each))
+        return frozenset(
+            offer for offer, now in self._heard.items() if offer in before and now.edges - before[offer].edges
+        )
 
     def publish(self, feed: Feed, points: list[Point]) -> None:
-        for one in self._each:
-            one.publish(feed, points)
+        for number, one in enumerate(self._each):
+            shown_by = tuple(shown for shown in feed.shown_by if self._hears(number, shown.offer.id))
+            if shown_by:
+                one.publish(replace(feed, shown_by=shown_by), points)
+
+    def _hears(self, mosquitto: int, offer: OfferId) -> bool:
+        of = self._heard.get(offer)
+        return len(self._each) == 1 or (of is not None and mosquitto in of.edges)
 
     def tell(self, topic: str, payload: bytes) -> bool:
         told = [one.tell(topic, payload) for one in self._each]  # to all, though one is away

@@ -11,7 +11,7 @@ from broker.camera.cameras import Cameras, CameraSettings
 from broker.entry import Entry
 from broker.home import Home
 from broker.opening import registry
-from broker.part import account, alone, until_told
+from broker.part import accounts, alone, until_told
 from broker.registry.registry import Registry
 from broker.settings.settings import Settings
 from broker.store.pictures import Pictures
@@ -48,4 +48,4 @@ async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures
         revision=known.revision,
         report=report,
     )
-    await until_told("cameras_stopped", cameras.run(account(settings, secrets.load(home.logins)["mitoyen.cameras"])))
+    await until_told("cameras_stopped", cameras.run(accounts(settings, secrets.load(home.logins)["mitoyen.cameras"])))

@@ -77,7 +77,7 @@ def write(
 
 def check_tls(settings: Settings) -> None:
     """Whether what TLS needs is there and fits together, before anything is started. Raises Malformed."""
-    secured = [listener for listener in settings.listeners if listener.tls]
+    secured = [listener for of in settings.listeners for listener in of if listener.tls]
     if not secured:
         return
     if settings.tls_certificate is None or settings.tls_key is None:

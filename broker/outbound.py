@@ -61,14 +61,12 @@ class Outbound:
         journal: Journal,
         keys: PseudonymKeys,
         lateness: int,
-        meter: Meter | None,
+        meter: Meter,
         check: Callable[[], None],
         *,
         name: str = PLACE,
     ) -> None:
-        """Of several, to as many Mosquittos, each has a `name` of its own for its place, and one has the meter. `check` raises LeaseLost
-        where another may publish by now.
-        """
+        """Of several, to as many Mosquittos, each has a `name` of its own for its place. `check` raises LeaseLost where another may publish by now."""
         self.routes: Routes = NOWHERE
         self.consents = NONE
         self.connected = False
@@ -109,6 +107,8 @@ class Outbound:
         """Follow other routes from now on; a release that is new gets its retained value."""
         known = {o.heading for route in self.routes.by_topic.values() for o in route.outlets}
         self._told |= dict.fromkeys(routes.withdrawn - self.routes.withdrawn, b"")
+        for topic in self.routes.withdrawn - routes.withdrawn:  # it is heard again
+            self._told.pop(topic, None)
         before = self.routes.notices
         self._told |= {topic: text for topic, text in routes.notices.items() if before.get(topic, b"") != text}
         self._told |= dict.fromkeys(before.keys() - routes.notices.keys(), b"")
@@ -229,7 +229,7 @@ class Outbound:
                 self._newest[outlet.release.id] = newest
                 self._retain.pop(outlet.release.id, None)
             text = outlet.form.messages(shown)
-            if self._meter is not None:
+            if outlet.counted:
                 self._meter.published(outlet.offer.id, len(shown), len(text))
             yield outlet.heading, outlet.properties, text, retain
 

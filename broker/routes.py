@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from broker import message, topics
+from broker.audience import Audience
 from broker.entry import Decode, Decoded, Refusal
 from broker.message import Form
-from broker.model import Datastream, FormatName, Kind, Notice, Offer, OrganisationId, Release
+from broker.model import Datastream, FormatName, Kind, Notice, Offer, OfferId, OrganisationId, Release
 from broker.mqtt import codec
 from broker.placing import Streams
 from broker.registry.snapshot import Added, Snapshot
@@ -27,6 +28,8 @@ class Outlet:
     form: Form
     heading: bytes
     properties: bytes
+    counted: bool = True
+    """Whether what is published counts as use: of several Mosquittos at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,35 @@ class Routes:
     smoothed: Mapping[str, int] = field(default_factory=dict)
     """By topic, the windows (ns) of those whose tag reads become events."""
 
+    def at(self, mosquitto: int, heard: Mapping[OfferId, Audience], offers: Iterable[Offer]) -> Routes:
+        """The same as one of several Mosquittos is told it: what nobody hears there is not published, and nothing of it is retained.
+
+        Cells' values stay there: only the keeper knows which there are. Nobody may read them, and whoever does later is told the newest.
+        """
+        unheard = {
+            offer.topic(release)
+            for offer in offers
+            if mosquitto not in heard[offer.id].edges and not offer.profile.by_cell
+            for release in offer.releases
+            if release.datastream.kind != "camera"
+        }
+        by_topic = {
+            topic: replace(route, outlets=_at(mosquitto, heard, route)) for topic, route in self.by_topic.items()
+        }
+        return replace(self, by_topic=by_topic, withdrawn=self.withdrawn | unheard)
+
 
 NOWHERE = Routes({})
 _Formats: TypeAlias = dict[tuple[OrganisationId, str], FormatName]
 """By organisation and gateway."""
+
+
+def _at(mosquitto: int, heard: Mapping[OfferId, Audience], route: Route) -> tuple[Outlet, ...]:
+    return tuple(
+        one if heard[one.offer.id].home == mosquitto else replace(one, counted=False)
+        for one in route.outlets
+        if mosquitto in heard[one.offer.id].edges
+    )
 
 
 def compile_routes(snapshot: Snapshot, decoders: Mapping[str, Decode]) -> Routes:

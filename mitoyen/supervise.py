@@ -231,7 +231,7 @@ async def start_mosquitto(settings: Settings, home: Home, number: int = 0) -> as
     def write() -> Path:
         mosquitto.end_left_over(folder)
         known = registry(settings, home)
-        snapshot = known.snapshot()
+        snapshot = known.snapshot().at(number, len(settings.mqtt_addresses))
         known.close()
         accounts = [login.account() for login in secrets.load(home.logins).values()]
         accounts += [account for gateway in snapshot.gateways for account in gateway.accounts]

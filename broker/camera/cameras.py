@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from broker import message as messages
 from broker import times, topics
+from broker.camera.out import Out
 from broker.camera.plan import NOTHING, Order, Plan, Screen, compile_plan
 from broker.camera.tally import Tally
 from broker.camera.waiting import Frame, Waiting
@@ -24,7 +26,7 @@ from broker.errors import MitoyenError, StoreUnavailable, Unavailable
 from broker.metrics import FRAME_TIME, FRAMES
 from broker.mqtt import codec, connection
 from broker.mqtt.codec import Message
-from broker.mqtt.connection import Account, Connection
+from broker.mqtt.connection import Account
 from broker.registry.snapshot import Snapshot
 from broker.store.pictures import Kept, Pictures
 from broker.vision import workers
@@ -107,7 +109,7 @@ class Cameras:
         self._waiting = Waiting()
         self._something = asyncio.Semaphore(0)
         self._trouble: str | None = None
-        self._out: Connection | None = None
+        self._out = Out(1)
         self._shown: dict[object, tuple[int, int]] = {}
         """By order's name: the interval, and when (ns) the frame came that was shown last."""
         self._seen: dict[str, _Seen] = {}
@@ -115,12 +117,14 @@ class Cameras:
         self._told = _Told()
         self._states: dict[str, bytes] = {}
 
-    async def run(self, account: Account) -> None:
-        """Until cancelled."""
+    async def run(self, accounts: Sequence[Account]) -> None:
+        """Until cancelled; at every Mosquitto."""
+        self._out = Out(len(accounts))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="cameras follow")
             await self._planned.wait()
-            tasks.create_task(self._listen(account), name="cameras listen")
+            for number, account in enumerate(accounts):
+                tasks.create_task(self._listen(number, account), name=f"cameras listen {number}")
             tasks.create_task(self._tell(), name="cameras tell")
             await self._needed.wait()
             for number in range(self._settings.workers):
@@ -133,7 +137,8 @@ class Cameras:
         while True:
             try:
                 if (revision := await asyncio.to_thread(self._revision)) != known:
-                    await self._change(compile_plan(await asyncio.to_thread(self._load)))
+                    snapshot = await asyncio.to_thread(self._load)
+                    await self._change(compile_plan(snapshot, len(self._out.every)))
                     known = revision
                     self._planned.set()
                 self._settle_doubts()
@@ -162,35 +167,38 @@ class Cameras:
         if plan.cameras:
             self._needed.set()
         await asyncio.to_thread(self._pictures.keep_only, [screen.release for screen in screens])
-        new = {screen.heading for screen in screens} - {screen.heading for screen in before.screens}
-        await self._take_back(plan.withdrawn - before.withdrawn)
-        await self._show_again([screen for screen in screens if screen.heading in new])
+        heard = {screen.heading: screen.edges for screen in before.screens}
+        await self._take_back(plan.withdrawn - before.withdrawn, self._out.every)
+        for screen in screens:
+            known = heard.get(screen.heading, frozenset())
+            await self._out.publish(known - screen.edges, screen.heading, codec.NO_PROPERTIES, b"")
+            await self._show_again(screen, screen.edges - known)
 
     # --- frames in
 
-    async def _listen(self, account: Account) -> None:
+    async def _listen(self, mosquitto: int, account: Account) -> None:
         while True:
             try:
-                async with connection.connect(account, self._take) as self._out:
-                    await self._out.subscribe([topics.EVERY_FRAME], codec.AS_PUBLISHED)
-                    log.info("cameras_connected")
+                async with connection.connect(account, partial(self._take, mosquitto)) as out:
+                    self._out.came(mosquitto, out)
+                    await out.subscribe([topics.EVERY_FRAME], codec.AS_PUBLISHED)
+                    log.info("cameras_connected", mosquitto=mosquitto)
                     self._states.clear()
-                    await self._take_back(self._plan.withdrawn)
-                    await self._show_again(self._plan.screens)
-                    await self._out.lost
-                log.warning("cameras_connection_lost")
+                    await self._show_all(mosquitto)
+                    await out.lost
+                log.warning("cameras_connection_lost", mosquitto=mosquitto)
             except (Unavailable, TimeoutError) as error:
-                log.warning("cameras_not_connected", reason=str(error))
+                log.warning("cameras_not_connected", mosquitto=mosquitto, reason=str(error))
             finally:
-                self._out = None
+                self._out.went(mosquitto)
             await asyncio.sleep(RETRY_S)
 
-    def _take(self, came: list[Message]) -> None:
+    def _take(self, mosquitto: int, came: list[Message]) -> None:
         now = time.time_ns()
         for one in came:
             frame = Frame(one.topic.decode(errors="replace"), now, one.payload)
             if one.retained:
-                self._forget_retained(one)
+                self._forget_retained(one, mosquitto)
             elif self._plan.cameras.get(frame.topic, (None, ()))[1]:
                 self._take_in(frame)
             else:  # it may have been registered or offered a moment ago
@@ -203,13 +211,12 @@ class Cameras:
         else:
             self._refuse(frame, "unknown_camera", "too many topics that are no camera's")
 
-    def _forget_retained(self, one: Message) -> None:
+    def _forget_retained(self, one: Message, mosquitto: int) -> None:
         """Mosquitto would write it to disk, and give it to whoever comes: take it back."""
-        if one.payload and self._out is not None:
+        if one.payload:
             frame = Frame(one.topic.decode(errors="replace"), time.time_ns(), one.payload)
             self._refuse(frame, "retained", "publish frames without the retain flag: they are kept nowhere")
-            with suppress(Unavailable):
-                self._out.publish([(codec.heading(frame.topic), codec.NO_PROPERTIES, b"", True)], _ignore)
+            self._out.take_back(mosquitto, frame.topic)
 
     def _take_in(self, frame: Frame) -> None:
         _, orders = self._plan.cameras[frame.topic]
@@ -312,30 +319,30 @@ class Cameras:
         except StoreUnavailable as error:
             log.error("picture_not_kept", reason=str(error))
         self._told.published.append((screen.offer.id, 1, len(picture.jpeg)))
-        await self._publish(screen.heading, screen.properties(times.text(picture.time)), picture.jpeg)
+        await self._show(screen, picture, screen.edges)
 
-    async def _show_again(self, screens: list[Screen]) -> None:
+    async def _show_all(self, mosquitto: int) -> None:
         """Publish what was released last: Mosquitto may have been killed since."""
-        for screen in screens:
-            with suppress(StoreUnavailable):
-                picture = await asyncio.to_thread(self._pictures.latest, screen.release)
-                if picture is not None:
-                    await self._publish(screen.heading, screen.properties(times.text(picture.time)), picture.jpeg)
+        await self._take_back(self._plan.withdrawn, {mosquitto})
+        for screen in self._plan.screens:
+            if mosquitto in screen.edges:
+                await self._show_again(screen, {mosquitto})
+            else:
+                await self._out.publish({mosquitto}, screen.heading, codec.NO_PROPERTIES, b"")
 
-    async def _take_back(self, withdrawn: frozenset[str]) -> None:
+    async def _show_again(self, screen: Screen, at: Collection[int]) -> None:
+        with suppress(StoreUnavailable):
+            picture = await asyncio.to_thread(self._pictures.latest, screen.release) if at else None
+            if picture is not None:
+                await self._show(screen, picture, at)
+
+    async def _show(self, screen: Screen, picture: Kept, at: Iterable[int]) -> None:
+        properties = screen.properties(times.text(picture.time))
+        await self._out.publish(at, screen.heading, properties, picture.jpeg)
+
+    async def _take_back(self, withdrawn: frozenset[str], at: Iterable[int]) -> None:
         for topic in withdrawn:
-            await self._publish(codec.heading(topic), codec.NO_PROPERTIES, b"")
-
-    async def _publish(self, heading: bytes, properties: bytes, payload: bytes) -> bool:
-        """Retained; False while there is no connection: with the next one all is published again."""
-        out = self._out
-        if out is None or out.lost.done():
-            return False
-        with suppress(Unavailable):
-            await out.room()
-            out.publish([(heading, properties, payload, True)], _ignore)
-            return True
-        return False
+            await self._out.publish(at, codec.heading(topic), codec.NO_PROPERTIES, b"")
 
     # --- telling
 
@@ -343,8 +350,8 @@ class Cameras:
         while True:
             await asyncio.sleep(TELL_S)
             for screen, state in self._current_states(time.time_ns()):
-                if self._states.get(screen.status_topic) != state and await self._publish(
-                    codec.heading(screen.status_topic), codec.NO_PROPERTIES, state
+                if self._states.get(screen.status_topic) != state and await self._out.publish(
+                    self._out.every, codec.heading(screen.status_topic), codec.NO_PROPERTIES, state
                 ):
                     self._states[screen.status_topic] = state
             self._told.entries += self._tally.entries(time.time_ns())
@@ -381,7 +388,3 @@ def _state(seen: _Seen | None, shown: int, now: int, silent_after: int) -> tuple
     if seen.hidden is not None and shown < seen.hidden.time:
         return "withheld", None, seen.hidden.reason
     return "live", None, None
-
-
-def _ignore(_reason: int) -> None:
-    """What Mosquitto refuses is published again with the next connection."""

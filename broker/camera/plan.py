@@ -21,6 +21,8 @@ class Screen:
     heading: bytes
     status_topic: str
     datastream: str
+    edges: frozenset[int] = frozenset({0})
+    """The Mosquittos where it is heard."""
 
     def properties(self, time: str) -> bytes:
         """What travels with a picture: on which terms it may be used, and when (RFC 3339) its frame came."""
@@ -64,8 +66,9 @@ class Plan:
 NOTHING = Plan({})
 
 
-def compile_plan(snapshot: Snapshot) -> Plan:
+def compile_plan(snapshot: Snapshot, mosquittos: int = 1) -> Plan:
     """The plan of a snapshot."""
+    heard = snapshot.heard(mosquittos)
     made: dict[str, dict[tuple[Blur, int | None], list[Screen]]] = {
         _topic(d): {} for d in snapshot.datastreams if d.kind == "camera"
     }
@@ -77,7 +80,9 @@ def compile_plan(snapshot: Snapshot) -> Plan:
         for release in offer.releases:
             if (orders := made.get(_topic(release.datastream))) is not None:
                 what = (blur, sample.every_ns if sample else None)
-                orders.setdefault(what, []).append(_screen(offer, release.id, release.datastream))
+                orders.setdefault(what, []).append(
+                    _screen(offer, release.id, release.datastream, heard[offer.id].edges)
+                )
     cameras = {
         _topic(d): (d, tuple(Order(_topic(d), *what, tuple(of)) for what, of in made[_topic(d)].items()))
         for d in snapshot.datastreams
@@ -90,9 +95,9 @@ def _topic(datastream: Datastream) -> str:
     return topics.frame(datastream.organisation, datastream.gateway, datastream.id)
 
 
-def _screen(offer: Offer, release: ReleaseId, datastream: Datastream) -> Screen:
+def _screen(offer: Offer, release: ReleaseId, datastream: Datastream, edges: frozenset[int]) -> Screen:
     name = (offer.organisation, offer.id, datastream.id)
-    return Screen(release, offer, codec.heading(topics.live(*name)), topics.status(*name), datastream.id)
+    return Screen(release, offer, codec.heading(topics.live(*name)), topics.status(*name), datastream.id, edges)
 
 
 def _withdrawn(snapshot: Snapshot) -> frozenset[str]:

@@ -22,12 +22,13 @@ from broker.keeper.arrivals import Arrivals
 from broker.keeper.closer import Closer
 from broker.keeper.eraser import Eraser
 from broker.keeper.known import Known
-from broker.keeper.news import LivePublisher, News
+from broker.keeper.news import Live, News
 from broker.keeper.past import Past
 from broker.keeper.progress import Progress
 from broker.keeper.releaser import Releaser
 from broker.keeper.watch import Watch
 from broker.metrics import BEHIND, KEYS_DESTROYED, STORE_FAILED
+from broker.model import OfferId
 from broker.privacy import pseudonymise
 from broker.privacy.draw import laplace
 from broker.privacy.keys import PseudonymKeys
@@ -67,7 +68,7 @@ class Keeper:
         released: Store,
         keys: PseudonymKeys,
         hash_of: Callable[[str], str],
-        live: LivePublisher,
+        live: Live,
         state_file: Path,
         settings: KeeperSettings,
         report: Callable[[list[tuple[str, int, int]]], object],
@@ -107,6 +108,8 @@ class Keeper:
         self._followed = 0
         self._kept_seen = 0
         self._erased_for = -1  # the registry's revision at which it was read whole: while it grows, nothing goes
+        self._heard_anew: frozenset[OfferId] = frozenset()
+        """What is to be told again, where it was not heard before."""
 
     def run(self, stop: threading.Event) -> None:
         """Keep until told to stop. Raises LeaseLost."""
@@ -141,6 +144,9 @@ class Keeper:
         if self._live.wants_retained():
             self._watch.told_nothing()
             self._news.tell_again(self._known.plan.by_stream.values())
+        if self._heard_anew:
+            self._news.tell_again(self._known.plan.showing(self._heard_anew))
+            self._heard_anew = frozenset()
         self._live.forward()
         self._destroy_keys(asked)
         if time.monotonic() - self._spoke > SPEAK_S:
@@ -167,6 +173,7 @@ class Keeper:
     def _follow(self) -> None:
         asked = self._clock()
         if feeds := self._known.follow():
+            self._heard_anew |= self._live.follow(self._known.snapshot)
             self._past.begin(feeds)
             self._news.catch_up(feeds)
             self._watch.look_at(feeds)

@@ -11,23 +11,33 @@ from broker.errors import Unavailable
 from broker.keeper.plan import Feed
 from broker.keeper.progress import Progress
 from broker.keeper.watch import Teller
+from broker.model import OfferId
 from broker.points import Point
+from broker.registry.snapshot import Snapshot
 from broker.store.protocol import Store
 from broker.store.reads import points_of
 
 
 class LivePublisher(Teller, Protocol):
-    """What publishes windows, and what is told of releases."""
+    """What publishes windows at one Mosquitto, and what is told of releases."""
 
     def publish(self, feed: Feed, points: list[Point]) -> None: ...
     def wants_retained(self) -> bool: ...
     def forward(self) -> None: ...
 
 
+class Live(LivePublisher, Protocol):
+    """The same at all of them."""
+
+    def follow(self, snapshot: Snapshot) -> frozenset[OfferId]:
+        """Publish where the registry says; answers with the offers that are heard at a Mosquitto where they were not."""
+        ...
+
+
 class News:
     """Remembers the newest that was published, of each stream or of each cell, and how much of each offer."""
 
-    def __init__(self, live: LivePublisher, released: Store, progress: Progress) -> None:
+    def __init__(self, live: Live, released: Store, progress: Progress) -> None:
         self._live = live
         self._released = released
         self._progress = progress

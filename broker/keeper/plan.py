@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker import message, times, topics
 from broker.message import Form
-from broker.model import Datastream, Offer, Release
+from broker.model import Datastream, Offer, OfferId, Release
 from broker.points import Point
 from broker.privacy.profile import Profile
 from broker.registry.snapshot import Added, Snapshot
@@ -83,6 +83,14 @@ class Plan:
     def feeds_of(self, datastream: Datastream) -> list[Feed]:
         """All that a datastream feeds."""
         return [feed for feed in self.by_stream.values() if datastream in feed.sources]
+
+    def showing(self, offers: frozenset[OfferId]) -> list[Feed]:
+        """What these offers show, as they alone show it."""
+        cut = [
+            replace(feed, shown_by=tuple(shown for shown in feed.shown_by if shown.offer.id in offers))
+            for feed in self.by_stream.values()
+        ]
+        return [feed for feed in cut if feed.shown_by]
 
     def grow(self, added: Added) -> list[Feed]:
         """Take these in as well; the feeds that are new, or shown by more than before."""

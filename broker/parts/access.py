@@ -61,7 +61,8 @@ class Access:
         self._home = home
         self._registry = known
         self._workers = workers
-        self._authority = Authorities([Authority(self._snapshot, workers.used) for _ in settings.mqtt_addresses])
+        count = len(settings.mqtt_addresses)
+        self._authority = Authorities([Authority(self._snapshot, workers.used, n, count) for n in range(count)])
         self._bearers = Bearers(known, load_key(home.tags), formats.canonical)
         self._latest = snapshot
         self._changed = asyncio.Event()

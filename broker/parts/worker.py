@@ -71,9 +71,7 @@ class Worker:
         pseudonyms = remembered.names(settings, home, meter)
         self._outbound = Outbounds(
             [
-                Outbound(
-                    journal, pseudonyms, settings.lateness_ns, None if n else self._meter, meter.check, name=_place(n)
-                )
+                Outbound(journal, pseudonyms, settings.lateness_ns, self._meter, meter.check, name=_place(n))
                 for n in range(len(settings.mqtt_addresses))
             ]
         )
@@ -140,14 +138,14 @@ class Worker:
             self._decide(before, snapshot, routes)
         else:
             self._routes = routes = grown(self._routes, added, snapshot, self._formats.decoders)
-            self._outbound.grow(routes, added.offers, snapshot.consented(self._hash_of))
+            self._outbound.grow(snapshot, routes, added.offers, snapshot.consented(self._hash_of))
         if routes.foreign and self._warm is None:  # 1 s, which the first conversion would else take of the loop
             self._warm = asyncio.create_task(asyncio.to_thread(self._formats.convert, 1.0, "K", "Cel"), name="units")
         await self._taking.follow(snapshot, routes)
 
     def _decide(self, before: Snapshot, snapshot: Snapshot, routes: Routes) -> None:
         self._meter.follow(snapshot, time.time_ns())
-        self._outbound.change(routes, snapshot.consented(self._hash_of))
+        self._outbound.change(snapshot, routes, snapshot.consented(self._hash_of))
         if before.revision >= 0 and snapshot.erasures != before.erasures:
             self._outbound.take_back()
 

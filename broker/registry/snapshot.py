@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
+from broker.audience import Audience, audiences
 from broker.consent import Consents
 from broker.model import (
     Agreement,
@@ -20,7 +21,7 @@ from broker.model import (
     OfferId,
     OrganisationId,
 )
-from broker.partition import Partitions
+from broker.partition import Partitions, spread
 
 
 class Added(NamedTuple):
@@ -99,6 +100,17 @@ class Snapshot:
             return None
         offers = islice(self.offers.values(), len(before.offers), None)
         return Added(self.datastreams[len(before.datastreams) :], tuple(offers))
+
+    def at(self, mosquitto: int, of: int) -> Snapshot:
+        """The same as one of so many Mosquittos is told it: with those applications alone whose organisation is placed there."""
+        if of == 1:
+            return self
+        told = tuple(one for one in self.applications if spread(one.organisation, of) == mosquitto)
+        return replace(self, applications=told)
+
+    def heard(self, mosquittos: int) -> dict[OfferId, Audience]:
+        """At which of so many Mosquittos each offer is published."""
+        return audiences(self.offers, (one for of in self.agreements.values() for one in of), mosquittos)
 
     def consented(self, hash_of: Callable[[str], str]) -> Consents:
         """Whose tags may be shown, and for what each offer is used."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
+from broker.partition import spread
 from broker.settings.forms import Address, Group, Web, address, split
 
 
@@ -27,6 +28,9 @@ def _mounted(value: str) -> str:
 
 
 _GATEWAY = re.compile(r"[a-z0-9_-]{1,63}/[a-z0-9_-]{1,63}")
+
+
+Addresses = Annotated[str, AfterValidator(_addresses)]
 
 
 class Listener(NamedTuple):
@@ -53,20 +57,20 @@ class ListenerSettings(Group):
 
     http: Address = "127.0.0.1:8080"
     mqtt: Address = "127.0.0.1:1883"
-    edges: Annotated[str, AfterValidator(_addresses)] = ""
+    edges: Addresses = ""
     """Where further Mosquittos listen, HOST:PORT, several separated by blanks: gateways and applications of an organisation are sent to one of
     them all. Each has a process of its own that takes in. Needs a journal on NATS."""
-    mqtts: Address | None = None
-    """Further places where Mosquitto listens: MQTT over TLS,"""
-    mqtt_mtls: Address | None = None
+    mqtts: Addresses | None = None
+    """Further places where Mosquitto listens, of several one each in the order of `mqtt` and `edges`, separated by blanks: MQTT over TLS,"""
+    mqtt_mtls: Addresses | None = None
     """over TLS for those alone who show a certificate of `tls_client_ca`, besides name and password,"""
-    mqtt_ws: Address | None = None
+    mqtt_ws: Addresses | None = None
     """over WebSockets,"""
-    mqtt_wss: Address | None = None
+    mqtt_wss: Addresses | None = None
     """over WebSockets and TLS."""
     mqtt_mounted: Annotated[str, AfterValidator(_mounted)] = ""
     """For devices that can't put anything before their topics: HOST:PORT=ORGANISATION/GATEWAY, several separated by blanks. What is
-    published there goes below that gateway's topic; it logs in as everywhere."""
+    published there goes below that gateway's topic; it logs in as everywhere. Of several Mosquittos it is its organisation's."""
     tls_certificate: Path | None = None
     """The server's certificate with its chain, in PEM, for all of them;"""
     tls_key: Path | None = None
@@ -74,10 +78,18 @@ class ListenerSettings(Group):
     tls_client_ca: Path | None = None
     """the authorities whose certificates gateways show."""
     mqtt_host: str | None = None
-    """The name that gateways and applications are told to connect to; left out: what is listened on."""
+    """The name that gateways and applications are told to connect to; left out: what is listened on. Of several Mosquittos one for all, or one
+    each, separated by blanks."""
     http_url: Web | None = None
     """The address that others reach HTTP at, such as https://broker.example, for links where nobody asked for them: in messages over
     MQTT. Left out: what is listened on."""
+
+    @model_validator(mode="after")
+    def _listeners_have_a_mosquitto(self) -> Self:
+        for name, at in {**self._listening, "mqtt_host": self.mqtt_host}.items():
+            if at is not None and len(at.split()) > len(self.mqtt_addresses):
+                raise ValueError(f"{name}: more than there are Mosquittos, in mqtt and edges")
+        return self
 
     @property
     def web_address(self) -> str:
@@ -94,28 +106,42 @@ class ListenerSettings(Group):
         return (self.mqtt_address, *(split(one) for one in self.edges.split()))
 
     @property
-    def listeners(self) -> tuple[Listener, ...]:
-        """All places where Mosquitto listens, the plain one first."""
-        named = {
-            "mqtt": self.mqtt,
-            "mqtts": self.mqtts,
-            "mtls": self.mqtt_mtls,
-            "ws": self.mqtt_ws,
-            "wss": self.mqtt_wss,
-        }
-        return tuple(Listener(kind, *split(address)) for kind, address in named.items() if address is not None)
-
-    def listeners_of(self, mosquitto: int) -> tuple[Listener, ...]:
-        """Where one of the Mosquittos listens: the first wherever it is set, the others for plain MQTT at one address each."""
-        if mosquitto == 0:
-            return (*self.listeners, *self.mounted)
-        return (Listener("mqtt", *self.mqtt_addresses[mosquitto]),)
+    def _listening(self) -> dict[str, str | None]:
+        """What is set of listeners, by kind."""
+        plain = f"{self.mqtt} {self.edges}"
+        return {"mqtt": plain, "mqtts": self.mqtts, "mtls": self.mqtt_mtls, "ws": self.mqtt_ws, "wss": self.mqtt_wss}
 
     @property
-    def mounted(self) -> tuple[Listener, ...]:
-        """Places where Mosquitto listens for one gateway each."""
+    def listeners(self) -> tuple[tuple[Listener, ...], ...]:
+        """Where anyone may connect to each of the Mosquittos, the plain place first."""
+        by_kind = [(kind, addresses.split()) for kind, addresses in self._listening.items() if addresses is not None]
+        return tuple(
+            tuple(Listener(kind, *split(addresses[number])) for kind, addresses in by_kind if number < len(addresses))
+            for number in range(len(self.mqtt_addresses))
+        )
+
+    @property
+    def told_listeners(self) -> tuple[tuple[Listener, ...], ...]:
+        """The same, as gateways and applications are told it."""
+        if self.mqtt_host is None:
+            return self.listeners
+        hosts = self.mqtt_host.split()
+        return tuple(
+            tuple(one._replace(host=hosts[min(number, len(hosts) - 1)]) for one in of)
+            for number, of in enumerate(self.listeners)
+        )
+
+    def listeners_of(self, mosquitto: int) -> tuple[Listener, ...]:
+        """All places where one of the Mosquittos listens, those for single gateways too."""
+        return (*self.listeners[mosquitto], *self._for_one(mosquitto))
+
+    def _for_one(self, mosquitto: int) -> list[Listener]:
         pairs = [one.split("=") for one in self.mqtt_mounted.split()]
-        return tuple(Listener("mqtt", *split(address), mount=f"in/{below}/") for address, below in pairs)
+        return [
+            Listener("mqtt", *split(address), mount=f"in/{below}/")
+            for address, below in pairs
+            if spread(below.partition("/")[0], len(self.mqtt_addresses)) == mosquitto
+        ]
 
     @property
     def http_address(self) -> tuple[str, int]:

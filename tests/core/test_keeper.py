@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broker.keeper.plan import Feed
+    from broker.registry.snapshot import Snapshot
 
 OWNER = OrganisationId("o")
 BEGIN = times.parse("2026-01-01T00:00:00Z")
@@ -82,6 +83,9 @@ class Heard:
         else:
             del self.told[topic]
         return True
+
+    def follow(self, _snapshot: Snapshot) -> frozenset[OfferId]:
+        return frozenset()
 
     def publish(self, feed: Feed, points: list[Point]) -> None:
         self.points.extend(points)

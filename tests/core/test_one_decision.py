@@ -77,8 +77,6 @@ class Ways(World):
             control=cast("Control", self),
             pictures=cast("Pictures", None),
             keeper_states=(home / "keeper",),
-            mqtt_host=None,
-            mqtt_addresses=(),
             listeners=(),
             silent_after=0,
             limits=Limits(1e6, 1e6, 1),
