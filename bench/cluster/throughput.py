@@ -49,25 +49,26 @@ def measured(name: str, messages: int) -> dict[str, Any]:
             own = {key.removeprefix("MITOYEN_"): value for key, value in environment.items()}
             own["JOURNAL"] = setup.get("journal", own["JOURNAL"])
             with Mitoyen(Path(folder) / "city", store=own.pop("STORE"), environment=own) as broker:
-                loads = [_set_up(broker, one) for one in _organisations(setup["partitions"])]
+                loads = [
+                    _set_up(broker, one, setup["edges"]) for one in _organisations(setup["partitions"], setup["edges"])
+                ]
                 single = ["--messages", str(messages // len(loads))]
                 packs = ["--messages", str(messages // 5 // len(loads)), "--records", "50"]
                 return {"single": _run(broker, loads, single), "packs_of_50": _run(broker, loads, packs)}
 
 
-def _organisations(partitions: int) -> list[str]:
-    """One for each partition."""
-    names = (f"o{number}" for number in itertools.count())
-    found: dict[int, str] = {}
-    while len(found) < partitions:
-        name = next(names)
-        found.setdefault(spread(name, partitions), name)
-    return list(found.values())
+def _organisations(partitions: int, edges: int) -> list[str]:
+    """One for each partition, at the Mosquittos in turn."""
+    names = [f"o{number}" for number in range(100 * partitions * edges)]
+    wanted = [(number, number % edges) for number in range(partitions)]
+    return [next(name for name in names if (spread(name, partitions), spread(name, edges)) == both) for both in wanted]
 
 
-def _set_up(broker: Mitoyen, organisation: str) -> list[str]:
-    """The arguments of a load: an owner with datastreams that are offered as they are, and a reader that agreed."""
-    owner, reader = new_owner(broker, organisation), new_reader(broker, f"r-{organisation}")
+def _set_up(broker: Mitoyen, organisation: str, edges: int) -> list[str]:
+    """The arguments of a load: an owner with datastreams that are offered as they are, and a reader at its Mosquitto that agreed."""
+    readers = (f"r{number}-{organisation}" for number in itertools.count())
+    beside = next(name for name in readers if spread(f"{name}-org", edges) == spread(organisation, edges))
+    owner, reader = new_owner(broker, organisation), new_reader(broker, beside)
     names = [f"s{number}" for number in range(DATASTREAMS)]
     for name in names:
         owner.datastream(name)
@@ -144,9 +145,10 @@ def _kind(command: str, folder: str) -> str | None:
     if " mitoyen.part " in command:
         part = command.partition(" mitoyen.part ")[2].split()[0].partition("-")[0]
         return "worker" if part == "broker" else part
-    return next(
-        (kind for kind in ("nats-server", "influxd", "mosquitto") if kind in command.split(maxsplit=1)[0]), None
-    )
+    program = command.split(maxsplit=1)[0]
+    if "mosquitto" in program:  # each by itself: it is the one that takes no second core
+        return Path(command.rsplit(maxsplit=1)[-1]).parent.name
+    return next((kind for kind in ("nats-server", "influxd") if kind in program), None)
 
 
 def main() -> int:

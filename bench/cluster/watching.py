@@ -145,7 +145,6 @@ class Leaving:
     def __init__(self, world: World) -> None:
         self._world = world
         self._reader = new_reader(world.broker, "leaving")
-        self._login = {**self._reader.mqtt, "port": world.owner.mqtt["port"]}
         self.took_ms: list[float] = []
         """From the call to its answer, tried again while the answer is that something is away."""
         self.heard_before = 0
@@ -178,7 +177,7 @@ class Leaving:
         """A new connection, as soon as Mosquitto is there: it may just have died."""
         while True:
             with suppress(OSError):
-                ear = stack.enter_context(Subscriber(self._login))
+                ear = stack.enter_context(Subscriber(self._reader.mqtt))
                 ear.subscribe("live/#")
                 return ear
             time.sleep(LOOK_S)
