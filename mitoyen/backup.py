@@ -2,7 +2,8 @@
 
 A tar of copies, each consistent by itself (SQLite's own backup), in an order that makes them consistent together: first how far the
 keeper came, then the stores, which hold at least that, then the journal, which holds all that came after it and meanwhile is not
-trimmed, then the registry. Restored, the keeper does once more what lies between, and a point written twice is one point.
+trimmed, then the registry. Restored, the keeper does once more what lies between, and a point written twice is one point. A journal on NATS is
+read out into the file that it would be on one machine.
 
 What must not outlive its destruction is left out: the secrets of pseudonyms, and the key that seals them. What runs is made anew.
 """
@@ -27,6 +28,8 @@ import msgspec
 from broker import control, times
 from broker.errors import Malformed, Unavailable
 from broker.home import Home
+from broker.settings.settings import Settings
+from mitoyen.readout import read_out
 
 FORMAT = 1
 HEADING = "mitoyen-backup.json"
@@ -45,12 +48,14 @@ class _Heading(msgspec.Struct):
 def backup(home: Home, file: Path) -> list[str]:
     """Write a home to a file that only its owner reads; returns the names of what is in it. Raises Unavailable, and OSError."""
     in_order = _in_order(home)
+    settings = _settings(home)
+    if settings is not None and settings.elsewhere:
+        raise Unavailable(
+            f"what the partitions of {home.root} remember is in PostgreSQL, and a copy of the journal beside it would fit no copy of that: "
+            "back up PostgreSQL, the streams and the stores by their own means, while nothing runs"
+        )
     if not (home.root / in_order[0]).exists():
         raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {in_order[0]}")
-    if any(home.root.rglob("beside.sqlite")):
-        raise Unavailable(
-            f"the journal of {home.root} is on NATS: back up its stream and the stores by their own means"
-        )
     new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.chmod(0o600)
@@ -62,9 +67,13 @@ def backup(home: Home, file: Path) -> list[str]:
         _add(tar, HEADING, msgspec.json.encode(_Heading(FORMAT, times.text(time.time_ns()))))
         copy = Path(folder) / "copy"
         for name in in_order:
-            if (home.root / name).exists():
+            source = home.root / name
+            beside = source.with_name("beside.sqlite") if source.name == "journal.sqlite" else source
+            if source.exists() or beside.exists():
                 hold()
-                _copy(home.root / name, copy)
+                _copy(source if source.exists() else beside, copy)
+                if not source.exists():
+                    read_out(_on_nats(settings, home), home, _partition(name), copy)
                 tar.add(copy, name)
                 copy.unlink()
         for name in KEYS:
@@ -96,6 +105,27 @@ def _in_order(home: Home) -> list[str]:
     own = [f"partitions/{folder.name}/" for folder in sorted(home.partitions.glob("*"))] or [""]
     keepers, journals, meters = ([f"{one}{name}.sqlite" for one in own] for name in ("keeper", "journal", "meter"))
     return [*keepers, "raw.sqlite", "released.sqlite", *journals, *meters, "pictures.sqlite", "registry.sqlite"]
+
+
+def _partition(name: str) -> int:
+    """Whose `partitions/N/…` is."""
+    return int(name.split("/")[1]) if "/" in name else 0
+
+
+def _settings(home: Home) -> Settings | None:
+    """With which it ran last."""
+    try:
+        return Settings.model_validate_json(home.settings.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _on_nats(settings: Settings | None, home: Home) -> Settings:
+    if settings is None or settings.journal == "sqlite":
+        raise Unavailable(
+            f"the journal of {home.root} is on NATS, and nothing there says where: start the broker first"
+        )
+    return settings
 
 
 @contextmanager

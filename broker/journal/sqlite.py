@@ -65,6 +65,15 @@ class SqliteJournal:
         self.last = batch.seq
         on_safe([batch])
 
+    def take_over(self, packs: list[tuple[int, bytes]], counted: int) -> None:
+        """Write batches of another journal, with the numbers that they have there; up to `counted` they are counted already. Raises JournalFull."""
+        with self._beside.writing():
+            self._tables.execute_many("insert into batches values (?, ?)", packs)
+            for seq, body in packs:
+                if seq > counted:
+                    self._beside.count(_decode(body))
+        self.last = packs[-1][0]
+
     async def read(self, after: int, *, most_bytes: int = 4 << 20) -> list[Batch]:
         """The batches after this number, oldest first, some megabytes at most."""
         return _read(self._db, after, most_bytes)
