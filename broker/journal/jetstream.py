@@ -38,6 +38,8 @@ _decode = msgspec.msgpack.Decoder(list[Entry]).decode
 
 COUNTED = "counted"
 """The place up to which what gateways sent is counted."""
+TRIMMED = "trimmed"
+"""The place up to which batches are forgotten, or about to be. It is written to disk, and with it all that was written before."""
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # before a pack is sent again: a leader is chosen within seconds
 LOOK_S = 0.1  # how often it is looked for more where no word of it comes
 LAGS = 100  # times that a server may be asked which has not yet heard of what is safe: 5 s
@@ -95,7 +97,7 @@ class JetStreamJournal:
             self._beside.keep_places(places)
 
     def trim(self, upto: int) -> None:
-        """Forget batches up to this number, within seconds."""
+        """Forget batches up to this number, within seconds. The places of their readers are kept before."""
         self._wanted = upto
 
     def used_bytes(self) -> int:
@@ -164,11 +166,19 @@ class JetStreamJournal:
         """Trim and measure the stream now and then; until cancelled."""
         while True:
             await asyncio.sleep(TIDY_S)
-            with suppress(Unavailable):  # next time
+            with suppress(Unavailable, JournalFull):  # next time
                 if self._wanted > self._trimmed:
-                    await self._stream.purge(self._wanted)
-                    self._trimmed = self._wanted
+                    await self._trim()
                 self._used = (await self._stream.state()).bytes
+
+    async def _trim(self) -> None:
+        """Forget what is counted as well, and only once that is on disk: who begins again further back would wait for it for ever."""
+        upto = min(self._wanted, self._beside.place(COUNTED))
+        if upto > self._trimmed:
+            with self._beside.writing():
+                self._beside.keep_places({TRIMMED: upto})
+            await self._stream.purge(upto)
+            self._trimmed = upto
 
     async def catch_up(self) -> None:
         """Count what was safe before a crash and not counted. Raises Unavailable."""

@@ -271,9 +271,9 @@ class Worker:
             await asyncio.sleep(TIDY_S)
             self._kept = await asyncio.to_thread(place_of, self._sources.keeper)
             try:
+                self._keep_places()
                 if time.monotonic() > self._held_until:
                     self._journal.trim(min(self._kept, self._outbound.place))
-                self._keep_places()
                 self._meter.tidy(time.time_ns())
             except (JournalFull, Unavailable) as error:
                 log.error("not_written_down", reason=str(error))

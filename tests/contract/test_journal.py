@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager, closing
+import tempfile
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from broker.entry import Entry, Refusal
-from broker.errors import JournalFull, Unavailable
-from broker.journal.beside import KEPT_REFUSALS
-from broker.journal.jetstream import JetStreamJournal, JetStreamReader, opened, packs
+from broker.errors import JournalFull, LeaseLost, Unavailable
+from broker.journal.beside import KEPT_REFUSALS, BesideTables
+from broker.journal.jetstream import COUNTED, JetStreamJournal, JetStreamReader, opened, packs
 from broker.journal.protocol import NOTHING, Batch, Beside, Journal, JournalReader, Untimed
 from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
+from broker.journal.stream import Stream
 from broker.points import Point
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
 from broker.tables.sqlite import SqliteSource, SqliteTables
 from mitoyen import certificates
 from tests.natsservers import NatsServer
-from tests.servers import free_ports
+from tests.servers import Postgres, free_ports
+from tests.tables import InPostgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.natsservers import Nats
     from tests.tables import Kept
@@ -80,6 +84,13 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Sqlite | JetStream:
 @pytest.fixture
 def jetstream(tmp_path: Path, nats: Nats) -> JetStream:
     return JetStream(tmp_path, nats)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """One to kill."""
+    with tempfile.TemporaryDirectory(prefix="mitoyen-postgresql-") as folder, Postgres(Path(folder)) as server:
+        yield server
 
 
 def entry(number: int, *refused: str, payload: bytes = b"") -> Entry:
@@ -394,6 +405,66 @@ async def test_what_several_write_is_followed_by_another_in_order_and_counted_on
         await _all_are(followed, 41)
         following.cancel()
         assert [one.accepted for one in again.presences()] == [41]
+
+
+async def test_what_is_not_counted_yet_is_not_trimmed_though_its_readers_are_done_with_it(
+    jetstream: JetStream, remembered: Kept
+) -> None:
+    followed: list[Batch] = []
+
+    async def was_tidied() -> bool:
+        return worker.used_bytes() > 0
+
+    with closing(remembered.tables()) as tables:
+        async with opened(
+            jetstream.servers, jetstream.stream, tables, replicas=3, limit_bytes=ROOM, alone=False
+        ) as worker:
+            for number in range(3):
+                await append(worker, [entry(number)])
+            worker.trim(3)
+            await until(was_tidied)
+            following = asyncio.create_task(worker.follow(followed.extend))
+            await _all_are(followed, 3)
+            await until(lambda: _is_empty(worker))
+            following.cancel()
+
+
+async def test_what_was_trimmed_is_known_to_be_counted_after_postgresql_died(
+    jetstream: JetStream, own_postgres: Postgres
+) -> None:
+    home = InPostgres(own_postgres)
+    first = 1
+
+    async def was_trimmed() -> bool:
+        nonlocal first
+        with suppress(Unavailable):  # it is not there yet
+            first = (await stream.state()).first_seq
+        return first > 1
+
+    async with reach(jetstream.servers) as client:
+        stream = Stream(client, jetstream.stream)
+        serving = asyncio.create_task(_served(jetstream, home))
+        await until(was_trimmed)
+        own_postgres.kill()
+        with suppress(asyncio.CancelledError, LeaseLost):  # whoever has the journal open ends with its tables
+            await serving
+    await asyncio.to_thread(own_postgres.start)
+    with closing(home.tables()) as tables:
+        assert BesideTables(tables).place(COUNTED) >= first - 1
+
+
+async def _served(jetstream: JetStream, home: InPostgres) -> None:
+    """Append, count and trim until PostgreSQL dies."""
+    with closing(home.tables()) as tables:
+        async with opened(
+            jetstream.servers, jetstream.stream, tables, replicas=3, limit_bytes=ROOM, alone=False
+        ) as worker:
+            following = asyncio.create_task(worker.follow(lambda batches: worker.trim(batches[-1].seq)))
+            try:
+                for number in count():
+                    await append(worker, [entry(number)])
+            finally:
+                following.cancel()
 
 
 async def test_servers_that_ask_for_a_certificate_and_a_password_are_given_both(tmp_path: Path) -> None:
