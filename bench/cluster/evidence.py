@@ -24,7 +24,7 @@ from broker.home import Home
 from broker.journal.servers import reach
 from broker.journal.stream import Stream
 from broker.parts import journals, stores
-from broker.settings import Settings
+from broker.settings.settings import Settings
 from tests.servers import Mitoyen
 
 BEFORE_S = 5.0
