@@ -459,12 +459,20 @@ async def _served(jetstream: JetStream, home: InPostgres) -> None:
         async with opened(
             jetstream.servers, jetstream.stream, tables, replicas=3, limit_bytes=ROOM, alone=False
         ) as worker:
-            following = asyncio.create_task(worker.follow(lambda batches: worker.trim(batches[-1].seq)))
-            try:
+
+            async def appending() -> None:
                 for number in count():
                     await append(worker, [entry(number)])
+
+            work = [
+                asyncio.create_task(worker.follow(lambda batches: worker.trim(batches[-1].seq))),
+                asyncio.create_task(appending()),
+            ]
+            try:
+                await asyncio.gather(*work)
             finally:
-                following.cancel()
+                for one in work:
+                    one.cancel()
 
 
 async def test_servers_that_ask_for_a_certificate_and_a_password_are_given_both(tmp_path: Path) -> None:
