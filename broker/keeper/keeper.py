@@ -24,6 +24,7 @@ from broker.keeper.eraser import Eraser
 from broker.keeper.known import Known
 from broker.keeper.news import Live, News
 from broker.keeper.past import Past
+from broker.keeper.plan import Feed
 from broker.keeper.progress import Progress
 from broker.keeper.releaser import Releaser
 from broker.keeper.watch import Watch
@@ -107,6 +108,8 @@ class Keeper:
         self._swept = 0
         self._followed = 0
         self._kept_seen = 0
+        self._new: dict[str, Feed] = {}
+        """What is not begun yet: a store or a disk may fail amid it, and the registry tells of it once."""
         self._erased_for = -1  # the registry's revision at which it was read whole: while it grows, nothing goes
         self._heard_anew: frozenset[OfferId] = frozenset()
         """What is to be told again, where it was not heard before."""
@@ -172,11 +175,14 @@ class Keeper:
 
     def _follow(self) -> None:
         asked = self._clock()
-        if feeds := self._known.follow():
+        self._new |= {feed.stream: feed for feed in self._known.follow()}
+        if self._new:
             self._heard_anew |= self._live.follow(self._known.snapshot)
+            feeds = self._new.values()
             self._past.begin(feeds)
             self._news.catch_up(feeds)
             self._watch.look_at(feeds)
+            self._new = {}
         self._followed = asked
 
     def _erase(self) -> bool:

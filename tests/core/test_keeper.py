@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -589,6 +590,25 @@ def test_a_store_that_is_away_delays_an_erasure_and_does_not_prevent_it(
     assert bench.raw.read("o/d", times.EARLIEST, times.LATEST, limit=10)
     bench.settle()
     assert not bench.raw.read("o/d", times.EARLIEST, times.LATEST, limit=10)
+
+
+def test_an_offer_that_came_while_the_disk_was_full_shows_its_past_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    stream = bench.datastream("d")
+    bench.receive(stream, at(1))
+    bench.settle()
+    shown = bench.offer(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.keeper._progress, "begin_backfills", full)
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError):
+                bench.settle()
+    bench.settle()
+    assert bench.values(shown) == [(1, 1.0)]
 
 
 def test_with_a_withdrawn_offer_its_pseudonyms_keys_are_destroyed(bench: Bench) -> None:
