@@ -98,7 +98,10 @@ class Plan:
         touched = dict.fromkeys(stream for offer in added.offers for stream in self._show(offer))
         feeding: dict[str, dict[str, None]] = {}
         for stream in touched:
-            for source in self.by_stream[stream].sources:
+            known = (
+                one for one in self.by_stream[stream].sources if one.topic in self.by_topic
+            )  # not of what is only tried out
+            for source in known:
                 before = (feed.stream for feed in self.by_topic[source.topic][1])
                 feeding.setdefault(source.topic, dict.fromkeys(before))[stream] = None
         for topic, streams in feeding.items():

@@ -79,7 +79,7 @@ def _of(organisation: str) -> tuple[Gateway, Datastream, Application, Offer, Agr
 def test_a_partition_sees_its_own_organisations_and_what_is_agreed_on_their_offers() -> None:
     gateways, datastreams, applications, offers, agreements = zip(_of(HERE), _of(THERE), strict=True)
     whole = Snapshot(
-        7, gateways, datastreams, applications, {one.id: one for one in offers}, {ApplicationId("reader"): agreements},
+        7, 0, gateways, datastreams, applications, {one.id: one for one in offers}, {ApplicationId("reader"): agreements},
         withdrawn=offers, deleted=datastreams, partitions=TWO,
     )  # fmt: skip
     for number in (0, 1):
