@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from contextlib import closing, nullcontext
 from typing import Annotated, NoReturn
@@ -16,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
+from broker import alive
 from broker.errors import MitoyenError, Unavailable
 from broker.home import Home
 from broker.opening import registry
@@ -50,7 +50,7 @@ def part(
 
 async def _run_mosquitto(settings: Settings, number: int) -> None:
     """Run Mosquitto until SIGTERM, the first after making ready what all need. Raises Unavailable when it can't be started, or died."""
-    systemd = os.environ.pop("NOTIFY_SOCKET", None)  # or Mosquitto, which knows it as well, would speak before us
+    systemd = os.environ.pop(alive.SYSTEMD, None)  # or Mosquitto, which knows it as well, would speak before us
     home = Home(settings.home)
     home.make(settings.partitions, len(settings.mqtt_addresses))
     stop = asyncio.Event()
@@ -62,7 +62,7 @@ async def _run_mosquitto(settings: Settings, number: int) -> None:
             await journals.prepare(settings, home)
         process = await start_mosquitto(settings, home, number)
         if systemd:
-            _say_ready(systemd)
+            alive.tell(systemd, b"READY=1")
         died, told = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
         await asyncio.wait((died, told), return_when=asyncio.FIRST_COMPLETED)
         if died.done():
@@ -87,9 +87,3 @@ def _become(name: str, settings: Settings) -> NoReturn:
     write_private(own, settings.model_dump_json().encode())
     command, environment = python(name, home, own)
     os.execve(sys.executable, command, environment)  # noqa: S606 # nosec B606 - itself, with what the part needs alone
-
-
-def _say_ready(systemd: str) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
-        to.connect("\0" + systemd[1:] if systemd.startswith("@") else systemd)
-        to.send(b"READY=1")

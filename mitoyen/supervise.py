@@ -55,6 +55,7 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
     stop = stop or asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    systemd = os.environ.pop(alive.SYSTEMD, None)  # or the parts would speak for all
     home = Home(settings.home)
     home.make(settings.partitions, len(settings.mqtt_addresses))
     with held(home):
@@ -75,6 +76,7 @@ async def up(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
                 await part.start()
                 running.append(asyncio.create_task(part.keep_running(), name=part.name))
             log.info("up", http=settings.http, mqtt=settings.mqtt, home=str(home.root))
+            running.append(asyncio.create_task(alive.beat_to(systemd), name="alive"))
             await stop.wait()
         finally:
             for task in running:

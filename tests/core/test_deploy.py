@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from broker import alive
 from broker.settings.settings import Settings
 from tests.natsservers import NATS_SERVER
 
@@ -36,6 +37,12 @@ def test_units_run_as_a_user_without_rights(unit: Path) -> None:
     assert (said["User"], said["CapabilityBoundingSet"], said["NoNewPrivileges"]) == ("mitoyen", "", "yes")
     assert (said["ProtectSystem"], said["StateDirectoryMode"]) == ("strict", "0700")
     assert said["User"] in (DEPLOY / "mitoyen.sysusers").read_text()
+
+
+@pytest.mark.parametrize("unit", ["mitoyen.service", "mitoyen-part@.service"])
+def test_systemd_watches_whether_what_speaks_to_it_gets_on(unit: str) -> None:
+    said = settings_of((DEPLOY / unit).read_text())
+    assert (said["Type"], int(said["WatchdogSec"]) > 10 * alive.EVERY_S) == ("notify", True)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd")
