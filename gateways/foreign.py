@@ -57,9 +57,15 @@ def text(of: Json, name: str) -> str | None:
 
 
 def real(of: Json, name: str) -> float | None:
-    """A member that is a number, or None."""
+    """A member that is a number, or None. Raises Malformed for one that is too large to be reckoned with."""
     found = of.get(name)
-    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    try:
+        float(found)
+    except OverflowError:
+        raise Malformed(f"{name}: expected a number below 1.8e308, which is what 64 bits hold") from None
+    return found
 
 
 def whole(of: Json, name: str) -> int | None:

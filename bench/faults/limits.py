@@ -130,6 +130,7 @@ def overloaded(folder: Path, *, lasting_s: float, rate: float) -> dict[str, Any]
         with world.load(rate) as load:
             flood, probe = load.publishers
             load.await_answers(int(rate), PROGRESS_S)
+            _awaited(lambda: _newest(load, probe))
             before, sent = _age_s(load, probe), flood.sent
             flood.outstanding, flood.rate, flood.again_s = 20_000, 1e9, PROGRESS_S
             began, ages = time.monotonic(), [0.0]
@@ -150,8 +151,13 @@ def overloaded(folder: Path, *, lasting_s: float, rate: float) -> dict[str, Any]
     }  # fmt: skip
 
 
+def _newest(load: Load, of: Publisher) -> list[float]:
+    """The greatest number that was released live; of one that nothing was heard of yet, none."""
+    heard = list(load.ears[0].newest.items())
+    return [value for topic, value in heard if topic.endswith(f"/whole/{of.datastream}")]
+
+
 def _age_s(load: Load, of: Publisher) -> float:
     """How long ago the message was made that comes after the newest that was released live."""
-    (newest,) = (value for topic, value in load.ears[0].newest.items() if topic.endswith(f"/whole/{of.datastream}"))
-    following = int(newest) + 1
+    following = int(_newest(load, of)[0]) + 1
     return time.time() - of.sent_at[following] if following < of.sent else 0.0

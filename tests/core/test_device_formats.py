@@ -295,8 +295,12 @@ def test_a_tag_of_impinj_is_one_whatever_its_spelling(tag: dict[str, str]) -> No
     assert read == TagRead("r", SGTIN, ARRIVED + 123_456_789, None, None, -51.25)
 
 
-def test_a_bad_tag_of_several_is_refused_alone() -> None:
-    tags = [{"tagInventoryEvent": {"epcHex": code}} for code in ("3034257BF7194E4000001A85", "xyz")]
+CODE = "3034257BF7194E4000001A85"
+
+
+@pytest.mark.parametrize("bad", [{"epcHex": "xyz"}, {"epcHex": CODE, "peakRssiCdbm": 10**400}])
+def test_a_bad_tag_of_several_is_refused_alone(bad: dict[str, object]) -> None:
+    tags = [{"tagInventoryEvent": tag} for tag in ({"epcHex": CODE}, bad)]
     taken, refused = understood("impinj", ("", tags)).items
     assert isinstance(taken, TagRead)
     assert isinstance(refused, Refusal)
