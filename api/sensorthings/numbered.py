@@ -56,10 +56,10 @@ class Numbers:
     def together(self) -> Iterator[None]:
         """Keep in one step what is numbered within: each by itself waits for the disk. Raises StoreUnavailable."""
         with self._lock:
-            if self._db.in_transaction:  # of this thread, which has the lock
-                yield
-                return
             try:
+                if self._db.in_transaction:  # of this thread, which has the lock
+                    yield
+                    return
                 self._db.execute("begin immediate")
                 try:
                     yield
