@@ -109,9 +109,18 @@ class Publishers:
         if len(self._each) == 1:
             return frozenset()
         before, self._heard = self._heard, snapshot.heard(len(self._each))
+        for name, now in self._heard.items():
+            for number in before.get(name, now).edges - now.edges:
+                self._take_back(number, snapshot.offers[name])
         return frozenset(
             offer for offer, now in self._heard.items() if offer in before and now.edges - before[offer].edges
         )
+
+    def _take_back(self, mosquitto: int, offer: Offer) -> None:
+        """What windows retain where nobody hears them any more: whoever takes back the rest may have done so before the last was published."""
+        if not offer.profile.at_once and not offer.profile.by_cell:
+            for release in offer.releases:
+                self._each[mosquitto].tell(offer.topic(release), b"")
 
     def publish(self, feed: Feed, points: list[Point]) -> None:
         for number, one in enumerate(self._each):
