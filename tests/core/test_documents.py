@@ -89,6 +89,16 @@ def test_every_setting_named_exists(document: Path) -> None:
     assert named <= {name.upper() for name in Settings.model_fields}
 
 
+def test_every_setting_is_named_somewhere_as_itself_or_as_its_option() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    unnamed = [
+        name
+        for name in Settings.model_fields
+        if f"MITOYEN_{name.upper()}" not in text and f"--{name.replace('_', '-')}" not in text
+    ]
+    assert unnamed == []
+
+
 @documents
 def test_every_call_named_is_described_by_the_broker(document: Path) -> None:
     known = [re.sub(r"\{\w+\}", "[^/]+", path) for path in described()["paths"]]
