@@ -43,7 +43,7 @@ class Death(NamedTuple):
 
 
 class Held(Watch):
-    """Has the journal forget nothing while the `with` lasts. A worker that was just started is told before it tidies."""
+    """Has the journal forget nothing while the `with` lasts, but what a worker trims that has just begun, until it is told."""
 
     def __init__(self, broker: Mitoyen) -> None:
         super().__init__(AGAIN_S)
@@ -55,7 +55,7 @@ class Held(Watch):
 
 
 def journalled(broker: Mitoyen) -> Where:
-    """All that it holds. Raises Unavailable where it does not hold all that there was."""
+    """All that it holds: of what a worker trimmed that had just begun, before it was told to hold, nothing. Raises Unavailable."""
     return asyncio.run(_journalled(*_of(broker)))
 
 
@@ -64,7 +64,8 @@ async def _journalled(settings: Settings, home: Home) -> Where:
     decode = msgspec.msgpack.Decoder(list[Entry]).decode
     async with reach(journals.servers(settings)) as client:
         for partition in range(PARTITIONS):
-            stream, place = Stream(client, journals.stream(settings, home, partition)), 0
+            stream = Stream(client, journals.stream(settings, home, partition))
+            place = (await stream.state()).first_seq - 1
             while packs := await stream.read(place, AT_ONCE):
                 for seq, body in packs:
                     for topic, number in (each for entry in decode(body) for each in _numbers(entry)):
