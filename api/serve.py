@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -59,13 +60,13 @@ from api.sensorthings.seeded import Seeded
 from api.services import Services
 from api.sessions import Sessions
 from broker import alive, listening, secrets
-from broker.control import Control
 from broker.home import Home
 from broker.listening import Bounds
 from broker.mqtt.connection import Account
-from broker.opening import registry, released
+from broker.opening import registry, released, transport
 from broker.settings.settings import Settings
 from broker.store.pictures import Pictures
+from broker.transport.protocol import ACCESS, Transport
 
 ROOMS = (
     organisations,
@@ -128,7 +129,8 @@ def app(settings: Settings) -> FastAPI:
     """The application over what the settings name."""
     home = Home(settings.home)
     logins = secrets.load(home.logins)
-    services = _services(settings, home)
+    calls = transport(settings, home)
+    services = _services(settings, home, calls)
     hub = Hub()
     views = sensorthings.Views(Numbers(home.observations), Seeded() if settings.sensorthings_write else None)
 
@@ -165,6 +167,7 @@ def app(settings: Settings) -> FastAPI:
         services.pictures.close()
         views.ids.close()
         made.state.files.close()
+        calls.close()
 
     made = application(lifespan)
     made.add_middleware(LimitBodies, most=settings.http_body_mb << 20, within_s=settings.http_within_s)
@@ -194,13 +197,13 @@ def _sign_ins(settings: Settings) -> SignIns | None:
     return SignIns(oidc.Client(*who, redirect, settings.oidc_organisation_claim, settings.oidc_scopes))
 
 
-def _services(settings: Settings, home: Home) -> Services:
+def _services(settings: Settings, home: Home, calls: Transport) -> Services:
     return Services(
         registry=registry(settings, home),
         released=released(settings, home),
         pictures=Pictures(home.pictures, readonly=True),
-        control=Control(home.socket),
-        keeper_states=tuple(own.keeper_state for own in home.every_partition(settings.partitions)),
+        control=calls.to(ACCESS),
+        keepers=tuple(partial(calls.said, number) for number in range(settings.partitions)),
         listeners=settings.told_listeners,
         silent_after=settings.silent_after_ns,
         limits=Limits(

@@ -56,7 +56,7 @@ class Services:
     released: Store
     pictures: Pictures
     control: Control
-    keeper_states: tuple[Path, ...]
+    keepers: tuple[Callable[[], state.KeeperState | None], ...]
     """What the keepers say, by partition."""
     listeners: tuple[tuple[Listener, ...], ...]
     """Where applications and gateways are told to connect, by Mosquitto, the plain one first."""
@@ -211,11 +211,11 @@ class Services:
 
     def keeper(self, organisation: str | None = None) -> state.KeeperState | None:
         """What the keeper of an organisation said last, or all of them together; None if one has not said anything lately."""
-        paths = self.keeper_states
-        if organisation is not None and len(paths) > 1:
-            paths = (paths[self.known.snapshot().partitions.of(organisation)],)
-        said = [one for one in map(state.read, paths) if one is not None]
-        if len(said) < len(paths):
+        keepers = self.keepers
+        if organisation is not None and len(keepers) > 1:
+            keepers = (keepers[self.known.snapshot().partitions.of(organisation)],)
+        said = [one for one in (keeper() for keeper in keepers) if one is not None]
+        if len(said) < len(keepers):
             return None
         together = state.worst(said)
         return together if time.time_ns() - together.time < state.FRESH_S * 1e9 else None

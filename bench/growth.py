@@ -30,9 +30,8 @@ from bench.curves import written
 from bench.faults.limits import resident_mb
 from bench.live import cpu_s
 from broker import keys, times
-from broker.control import CaughtUp, Control
+from broker.control import CaughtUp
 from broker.home import Home
-from broker.keeper import state
 from broker.licence import Terms
 from broker.model import (
     Agreement,
@@ -52,6 +51,8 @@ from broker.mqtt import codec, connection
 from broker.mqtt.connection import Account
 from broker.privacy.profile import Profile
 from broker.registry.registry import Registry
+from broker.transport.protocol import ACCESS
+from broker.transport.sockets import Sockets
 from tests.servers import Mitoyen
 
 TIMES = 1.3
@@ -205,11 +206,11 @@ def used(broker: Mitoyen, city: City, rate: int, messages: int) -> dict[str, flo
 
 def stored(broker: Mitoyen) -> None:
     """Wait until all that came is kept, and no new release is looked up in what was stored before."""
-    home = Home(broker.home)
-    control = Control(home.socket)
+    calls = Sockets(Home(broker.home), partitions=1)
+    control = calls.to(ACCESS)
     while not msgspec.json.decode(control.call(CaughtUp()), type=bool):
         pass  # it waits by itself
-    while (said := state.read(home.partition(0, 1).keeper_state)) is None or said.backfilling:
+    while (said := calls.said(0)) is None or said.backfilling:
         time.sleep(0.1)
 
 

@@ -1,34 +1,24 @@
-"""The narrow local door between the broker and the HTTP side: a few calls over a Unix socket, one JSON object a line.
+"""The narrow door between the broker and the HTTP side, and between parts of the broker: a few calls, each a JSON object.
 
-It exists so that the process which serves the public holds neither raw data nor power over Mosquitto. The socket lies in
-a folder of mode 0700; whoever can open it is this home's own user.
+It exists so that the process which serves the public holds neither raw data nor power over Mosquitto. What carries them, and
+who can open it, is for `broker/transport/` to say.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import socket
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 import msgspec
-import structlog
 
 from broker.entry import Entry
-from broker.errors import MitoyenError, Refused, Unavailable
 from broker.meter import Delivered
 from broker.model import FormatName
-
-log = structlog.get_logger()
 
 CAUGHT_UP_S = 0.5  # how long history waits for what is on its way before it says that it is behind
 HELD_S = 3_600.0  # how long the journal is held for a backup: its largest file, an hour at 30 MB/s
 PATIENCE_S = 15.0  # the longest that the broker may take to answer: Mosquitto's own patience and a little more
 AUDIT_S = 40.0  # but to an audit, which it gives 25 s
-LONGEST_LINE = 8 << 20  # a thousand refusals of a kilobyte, with room
 
 
 class Changed(msgspec.Struct, tag="changed"):
@@ -262,69 +252,9 @@ Call: TypeAlias = Changed | Sign | TakenIn | BearerCall | WorkersCall
 Serve: TypeAlias = Callable[[Call], Awaitable[object]]
 
 
-class _Reply(msgspec.Struct):
-    answer: msgspec.Raw = msgspec.Raw(b"null")
-    error: str | None = None
-    refused: tuple[str, str] | None = None
-    """Reason and detail, where the rules say no."""
-
-
-async def serve(path: Path, answer: Serve) -> None:
-    """Answer calls until cancelled."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError), contextlib.closing(writer):
-            while line := await reader.readline():
-                writer.write(msgspec.json.encode(await _reply(line, answer)) + b"\n")
-                await writer.drain()
-
-    path.unlink(missing_ok=True)  # noqa: ASYNC240 - once, before anything is served
-    with _short(path) as short:
-        server = await asyncio.start_unix_server(talk, short, limit=LONGEST_LINE)
-    async with server:
-        await server.serve_forever()
-
-
-async def _reply(line: bytes, answer: Serve) -> _Reply:
-    try:
-        called = msgspec.json.decode(line, type=Call)
-        return _Reply(msgspec.Raw(msgspec.json.encode(await answer(called))))
-    except Refused as refused:
-        return _Reply(refused=(refused.reason, refused.detail))
-    except (MitoyenError, msgspec.DecodeError, TimeoutError) as error:
-        log.warning("control_call_failed", reason=str(error))
-        return _Reply(error=str(error) or type(error).__name__)
-
-
-class Control:
-    """The calling side; blocking, from any thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class Control(Protocol):
+    """Whoever answers calls, for whoever asks: blocking, from any thread."""
 
     def call(self, what: Call, patience_s: float = PATIENCE_S) -> msgspec.Raw:
-        """The answer's JSON. Raises Unavailable when the broker does not answer, or can't do it, and Refused."""
-        try:
-            with socket.socket(socket.AF_UNIX) as connection, _short(self._path) as short:
-                connection.settimeout(patience_s)
-                connection.connect(short)
-                connection.sendall(msgspec.json.encode(what) + b"\n")
-                with connection.makefile("rb") as answers:
-                    reply = msgspec.json.decode(answers.readline(), type=_Reply)
-        except (OSError, msgspec.DecodeError) as error:
-            raise Unavailable(f"the broker does not answer: {error}") from error
-        if reply.refused is not None:
-            raise Refused(*reply.refused)
-        if reply.error is not None:
-            raise Unavailable(f"the broker could not do it: {reply.error}")
-        return reply.answer
-
-
-@contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name of the socket below the 108 bytes that Linux allows, however deep the home lies."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
+        """The answer's JSON. Raises Unavailable when nobody answers in time, or it can't be done, and Refused."""
+        ...

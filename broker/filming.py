@@ -10,11 +10,12 @@ from broker import control, secrets
 from broker.camera.cameras import Cameras, CameraSettings
 from broker.entry import Entry
 from broker.home import Home
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import accounts, alone, until_told
 from broker.registry.registry import Registry
 from broker.settings.settings import Settings
 from broker.store.pictures import Pictures
+from broker.transport.protocol import ACCESS
 from broker.vision.wire import Setup
 
 
@@ -25,12 +26,13 @@ def run_cameras(settings: Settings) -> None:
         stack.enter_context(alone(home.run / "cameras.lock"))
         known = stack.enter_context(closing(registry(settings, home)))
         pictures = stack.enter_context(closing(Pictures(home.pictures)))
-        asyncio.run(_run_cameras(settings, home, known, pictures))
+        calls = stack.enter_context(closing(transport(settings, home)))
+        asyncio.run(_run_cameras(settings, home, known, pictures, calls.to(ACCESS)))
 
 
-async def _run_cameras(settings: Settings, home: Home, known: Registry, pictures: Pictures) -> None:
-    broker = control.Control(home.socket)
-
+async def _run_cameras(
+    settings: Settings, home: Home, known: Registry, pictures: Pictures, broker: control.Control
+) -> None:
     def report(entries: list[Entry], published: list[tuple[str, int, int]]) -> None:
         broker.call(control.FramesSeen(entries))
         broker.call(control.WindowsPublished(published))

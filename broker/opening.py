@@ -1,4 +1,4 @@
-"""Opening what the settings name: the registry, and what was released. Raw data is opened by `parts/` alone."""
+"""Opening what the settings name: the registry, what was released, and what carries calls. Raw data is opened by `parts/` alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,28 @@ from broker.store import influx
 from broker.store import open as store
 from broker.store.influxserver import Account, Token
 from broker.store.protocol import Store
+from broker.transport.protocol import Transport
+from broker.transport.sockets import Sockets
 
 
 def registry(settings: Settings, home: Home) -> Registry:
     """The registry that the settings name."""
     return Registry.in_home(home.root, settings.registry, settings.registry_password)
+
+
+def transport(settings: Settings, home: Home) -> Transport:
+    """What carries calls: sockets of the home, or NATS where another machine may have what is asked for. Close it."""
+    if not settings.elsewhere:
+        return Sockets(home, settings.partitions)
+    from broker import natsservers  # noqa: PLC0415 - one machine's HTTP side never loads what it does not need
+    from broker.transport.nats import OverNats  # noqa: PLC0415
+
+    return OverNats(natsservers.named(settings), nats_name(settings, home))
+
+
+def nats_name(settings: Settings, home: Home) -> str:
+    """What all that is this home's is called on NATS: by default a name of its own, so that two homes on the same servers do not mix."""
+    return settings.journal_stream or f"mitoyen_{secrets.load(home.logins)['mitoyen.ingest'].client_id[:12]}"
 
 
 def prefix(settings: Settings, home: Home) -> str:

@@ -29,6 +29,8 @@ from broker import control, times
 from broker.errors import Malformed, Unavailable
 from broker.home import Home
 from broker.settings.settings import Settings
+from broker.transport.protocol import ACCESS
+from broker.transport.sockets import Sockets
 from mitoyen.readout import read_out
 
 FORMAT = 1
@@ -145,7 +147,7 @@ class _Hold:
     """Each call holds the journal for `control.HELD_S` more. Raises Unavailable where the broker does not answer, or is another one."""
 
     def __init__(self, home: Home) -> None:
-        self._control = control.Control(home.socket)
+        self._control = Sockets(home, partitions=1).to(ACCESS)  # where it is elsewhere, no backup is taken
         self._who: bytes | None = None
 
     def __call__(self) -> None:

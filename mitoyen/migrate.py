@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from broker.errors import Malformed, MitoyenError, Unavailable
 from broker.home import Home, PartitionHome
 from broker.journal.jetstream import COUNTED
-from broker.journal.servers import reach
 from broker.journal.sqlite import SqliteJournal
 from broker.journal.stream import Stream
+from broker.natsservers import named, reach
 from broker.parts import journals
 from broker.settings.settings import Settings
 from mitoyen.options import HomeOption, JournalOption, failed
@@ -59,7 +59,7 @@ async def move(settings: Settings, home: Home) -> list[Moved]:
     if not each:
         raise Malformed(f"{home.root} has no journal in SQLite: there is nothing to move")
     with held(home):
-        async with reach(journals.servers(settings)) as client:
+        async with reach(named(settings)) as client:
             return [
                 await _move(own, Stream(client, journals.stream(settings, home, number)), settings)
                 for number, own in each.items()

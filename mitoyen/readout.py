@@ -10,9 +10,9 @@ from pathlib import Path
 
 from broker.home import Home
 from broker.journal.jetstream import COUNTED
-from broker.journal.servers import reach
 from broker.journal.sqlite import SqliteJournal
 from broker.journal.stream import Stream
+from broker.natsservers import named, reach
 from broker.parts import journals
 from broker.settings.settings import Settings
 
@@ -31,7 +31,7 @@ def read_out(settings: Settings, home: Home, partition: int, file: Path) -> None
 async def _read_out(settings: Settings, name: str, file: Path) -> None:
     with closing(SqliteJournal(file, limit_bytes=NO_LIMIT)) as journal:
         counted = journal.place(COUNTED)
-        async with reach(journals.servers(settings)) as client:
+        async with reach(named(settings)) as client:
             stream = Stream(client, name)
             after = (await stream.state()).first_seq - 1
             while packs := await stream.read(after, AT_ONCE):

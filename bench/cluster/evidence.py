@@ -21,10 +21,12 @@ from broker import control, times
 from broker.entry import Entry
 from broker.errors import Unavailable
 from broker.home import Home
-from broker.journal.servers import reach
 from broker.journal.stream import Stream
+from broker.natsservers import named, reach
+from broker.opening import transport
 from broker.parts import journals, stores
 from broker.settings.settings import Settings
+from broker.transport.protocol import ACCESS
 from tests.servers import Mitoyen
 
 BEFORE_S = 5.0
@@ -47,11 +49,15 @@ class Held(Watch):
 
     def __init__(self, broker: Mitoyen) -> None:
         super().__init__(AGAIN_S)
-        self._control = control.Control(Home(broker.home).socket)
+        self._calls = transport(*_of(broker))
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._calls.close()
 
     def look(self) -> None:
         with suppress(Unavailable):  # what answers may just have died
-            self._control.call(control.HoldJournal())
+            self._calls.to(ACCESS).call(control.HoldJournal())
 
 
 def journalled(broker: Mitoyen) -> Where:
@@ -62,7 +68,7 @@ def journalled(broker: Mitoyen) -> Where:
 async def _journalled(settings: Settings, home: Home) -> Where:
     found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     decode = msgspec.msgpack.Decoder(list[Entry]).decode
-    async with reach(journals.servers(settings)) as client:
+    async with reach(named(settings)) as client:
         for partition in range(PARTITIONS):
             stream = Stream(client, journals.stream(settings, home, partition))
             place = (await stream.state()).first_seq - 1

@@ -22,9 +22,9 @@ from broker.entry import Entry, Refusal
 from broker.errors import JournalFull, Unavailable
 from broker.journal.beside import BesideTables, heard, presences
 from broker.journal.protocol import Batch, Beside, OnSafe, RefusedMessage, Sights, Untimed
-from broker.journal.servers import Servers, reach
 from broker.journal.stream import Stream
 from broker.metrics import JOURNAL_FULL
+from broker.natsservers import Servers, reach
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight
 from broker.tables.protocol import Source, Tables

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -70,7 +69,7 @@ class Keeper:
         keys: PseudonymKeys,
         hash_of: Callable[[str], str],
         live: Live,
-        state_file: Path,
+        say: Callable[[state.KeeperState], None],
         settings: KeeperSettings,
         report: Callable[[list[tuple[str, int, int]]], object],
         clock: Callable[[], int] = time.time_ns,
@@ -81,7 +80,7 @@ class Keeper:
         self._progress = progress
         self._keys = keys
         self._live = live
-        self._state_file = state_file
+        self._say = say
         self._lateness = lateness
         self._report = report
         self._clock = clock
@@ -157,12 +156,11 @@ class Keeper:
         return busy
 
     def speak(self, trouble: str = "") -> None:
-        """Tell how it gets on, and unless that is in doubt, how every release and gateway does."""
+        """Tell how it gets on, and unless that is in doubt, how every release and gateway does. Raises LeaseLost."""
         self._spoke = time.monotonic()
         waiting = tuple(backfill.stream for backfill in self._progress.backfills())
         slowest = self._watch.delays.slowest()
-        said = state.KeeperState(time.time_ns(), self._through, waiting, self._followed, trouble, slowest)
-        state.write(self._state_file, said)
+        self._say(state.KeeperState(time.time_ns(), self._through, waiting, self._followed, trouble, slowest))
         if trouble:
             return
         gateways, heard = self._known.snapshot.gateways, self._journal.presences()

@@ -1,4 +1,4 @@
-"""What the keeper tells the rest of Mitoyen: one small file, replaced as a whole several times a second."""
+"""What the keeper tells the rest of Mitoyen several times a second, and the small file that it is in on one machine."""
 
 from __future__ import annotations
 

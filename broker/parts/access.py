@@ -1,6 +1,6 @@
 """Who may what: Mosquitto's rules, ends of agreements, quotas, consents, the ledger's signature. One a Mosquitto, never partitioned.
 
-It answers at the home's socket, and passes on what whoever serves the partitions answers.
+It answers whoever asks, and passes on what whoever serves the partitions answers.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from broker.registry.checkpoint import Checkpoint
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.settings.settings import Settings
+from broker.transport.protocol import ACCESS, Transport
 
 log = structlog.get_logger()
 
+FOLLOW_S = 1.0  # how often it looks whether the registry changed, where those that change it may not reach it
 QUOTA_S = 0.1  # how often it is looked whether an agreement has had its quota
 NOTICE_S = 60.0  # how often at least it is looked whether an agreement is about to end
 AFTER_S = 0.01  # how long after an instant what ends at it is looked up
@@ -55,12 +57,20 @@ class Access:
     """The tasks that say who may, and what they share."""
 
     def __init__(
-        self, settings: Settings, home: Home, formats: Formats, known: Registry, workers: Workers, snapshot: Snapshot
+        self,
+        settings: Settings,
+        home: Home,
+        formats: Formats,
+        known: Registry,
+        workers: Workers,
+        snapshot: Snapshot,
+        transport: Transport,
     ) -> None:
         self._settings = settings
         self._home = home
         self._registry = known
         self._workers = workers
+        self._transport = transport
         count = len(settings.mqtt_addresses)
         self._authority = Authorities([Authority(self._snapshot, workers.used, n, count) for n in range(count)])
         self._bearers = Bearers(known, load_key(home.tags), formats.canonical)
@@ -74,20 +84,27 @@ class Access:
         login = secrets.load(self._home.logins)["mitoyen.control"]
         await asyncio.gather(
             self._authority.run(accounts(self._settings, login)),
-            control.serve(self._home.socket, self.answer),
+            self._transport.serve(ACCESS, self.answer),
             self._end_quotas(),
             self._give_notice(),
             self._sign_regularly(),
         )
 
+    async def look(self) -> None:
+        """Decide by the registry as it is, though nobody could tell of a change; until cancelled."""
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                if await asyncio.to_thread(self._registry.revision) != self._latest.revision:
+                    await self._apply({})
+            except Unavailable as error:
+                log.warning("registry_not_followed", reason=str(error))
+
     async def answer(self, call: control.Call) -> object:
         """The answer to a call, as `control` describes it. Raises MitoyenError."""
         match call:
             case control.Changed(passwords=passwords):
-                async with self._following:
-                    snapshot = await self._snapshot()
-                    await _all(self._follow(snapshot), self._authority.apply(snapshot, passwords))
-                    return snapshot.revision
+                return await self._apply(passwords)
             case control.Sign():
                 return await self._sign()
             case control.Ready():
@@ -98,6 +115,13 @@ class Access:
                 raise Unavailable("that is for an edge")
             case _:
                 return await self._workers.answer(call)
+
+    async def _apply(self, passwords: Mapping[str, str]) -> int:
+        """Have all decide by the registry as it is: its revision. Raises Unavailable."""
+        async with self._following:
+            snapshot = await self._snapshot()
+            await _all(self._follow(snapshot), self._authority.apply(snapshot, passwords))
+            return snapshot.revision
 
     async def _answer_bearer(self, call: control.BearerCall) -> object:
         now = time.time_ns()

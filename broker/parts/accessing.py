@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import closing
 
 from broker.home import Home
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import alone, until_told
 from broker.parts import remembered
 from broker.parts.access import Access
@@ -23,14 +24,10 @@ def run_access(settings: Settings, formats: Formats) -> None:
 
 
 async def _run(settings: Settings, home: Home, formats: Formats) -> None:
-    known = registry(settings, home)
-    try:
+    with closing(registry(settings, home)) as known, closing(transport(settings, home)) as calls:
         snapshot = await asyncio.to_thread(known.snapshot)
-        number_of_edges = len(settings.mqtt_addresses) if settings.edges else 0
-        edges = [home.edge(number).socket for number in range(number_of_edges)]
+        edges = len(settings.mqtt_addresses) if settings.edges else 0
         used = await asyncio.to_thread(remembered.used, settings, home, snapshot, time.time_ns())
-        workers = Partitioned(home.every_partition(settings.partitions), used, snapshot, edges)
-        access = Access(settings, home, formats, known, workers, snapshot)
-        await until_told("access_stopped", access.run(), workers.run())
-    finally:
-        known.close()
+        workers = Partitioned(calls, used, snapshot, edges)
+        access = Access(settings, home, formats, known, workers, snapshot, calls)
+        await until_told("access_stopped", access.run(), workers.run(), access.look())

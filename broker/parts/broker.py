@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from broker.home import Home
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import alone, until_told
 from broker.parts import journals
 from broker.parts.access import Access
@@ -26,14 +26,16 @@ async def _run(settings: Settings, home: Home, formats: Formats) -> None:
     meter = SqliteTables(home.partition(0, 1).meter)
     async with journals.opened(settings, home) as journal:
         known = registry(settings, home)
+        calls = transport(settings, home)
         worker = Worker(settings, home, formats, known, journal, meter)
         try:
             snapshot = await asyncio.to_thread(known.snapshot)
             await worker.remember_last(snapshot)
             await worker.follow(snapshot)
-            access = Access(settings, home, formats, known, worker, snapshot)
+            access = Access(settings, home, formats, known, worker, snapshot, calls)
             await until_told("broker_stopped", access.run(), worker.run())
         finally:
             worker.close()
             meter.close()
             known.close()
+            calls.close()

@@ -14,7 +14,7 @@ import structlog
 from broker import control, secrets
 from broker.errors import Unavailable
 from broker.home import Home
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import account, alone, until_told
 from broker.parts import journals
 from broker.parts.taking import Here
@@ -23,6 +23,7 @@ from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 from broker.settings.settings import Settings
+from broker.transport.protocol import Service
 
 log = structlog.get_logger()
 
@@ -46,9 +47,10 @@ async def _run(settings: Settings, home: Home, formats: Formats, known: Registry
             takers.append(
                 Here(settings, formats, journal, at, own.mosquitto, partition, on_batch=_given_out, places=dict)
             )
+        calls = stack.enter_context(closing(transport(settings, home)))
         edge = _Edge(formats, known, takers)
         await edge.follow()
-        served = control.serve(own.socket, edge.answer)
+        served = calls.serve(Service("edge", number), edge.answer)
         await until_told("edge_stopped", *(taker.run() for taker in takers), edge.look(), served)
 
 

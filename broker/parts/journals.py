@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
 
-from broker import secrets
 from broker.errors import Malformed
 from broker.home import Home
 from broker.journal import jetstream
 from broker.journal.beside import upgrade
 from broker.journal.jetstream import JetStreamJournal
 from broker.journal.protocol import Journal, JournalReader
-from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.journal.stream import Stream
+from broker.natsservers import named, reach
+from broker.opening import nats_name
 from broker.parts.remembered import sources
 from broker.settings.settings import Settings
 from broker.tables.protocol import Tables
@@ -54,7 +54,7 @@ def _file(path: Path) -> SqliteTables:
 def _replicated(
     settings: Settings, home: Home, partition: int, beside: Tables, *, alone: bool
 ) -> AbstractAsyncContextManager[JetStreamJournal]:
-    at, name = servers(settings), stream(settings, home, partition)
+    at, name = named(settings), stream(settings, home, partition)
     replicas, limit = settings.journal_replicas, _limit(settings)
     return jetstream.opened(at, name, beside, replicas=replicas, limit_bytes=limit, alone=alone)
 
@@ -65,7 +65,7 @@ def reader(settings: Settings, home: Home, partition: int = 0) -> JournalReader:
     if settings.journal == "sqlite":
         return SqliteReader(own.journal)
     beside = sources(settings, home, partition).beside
-    return jetstream.JetStreamReader(servers(settings), stream(settings, home, partition), beside)
+    return jetstream.JetStreamReader(named(settings), stream(settings, home, partition), beside)
 
 
 async def prepare(settings: Settings, home: Home) -> None:
@@ -77,30 +77,15 @@ async def prepare(settings: Settings, home: Home) -> None:
         return
     if any(own.journal.exists() for own in each):
         raise Malformed(f"the journal of {home.root} is in SQLite: `mitoyen migrate journal` moves it")
-    async with reach(servers(settings)) as client:
+    async with reach(named(settings)) as client:
         for number in range(settings.partitions):
             made = Stream(client, stream(settings, home, number))
             await made.ensure(replicas=settings.journal_replicas, limit_bytes=_limit(settings))
 
 
-def servers(settings: Settings) -> Servers:
-    """The NATS servers that the settings name."""
-    return Servers(
-        urls(settings.journal),
-        username=settings.journal_username,
-        password=settings.journal_password,
-        ca=settings.journal_ca,
-        certificate=settings.journal_certificate,
-        key=settings.journal_key,
-    )
-
-
 def stream(settings: Settings, home: Home, partition: int) -> str:
-    """A partition's stream: by default this home's own, so that two homes on the same servers do not mix."""
-    name = settings.journal_stream
-    if name is None:
-        name = f"mitoyen_{secrets.load(home.logins)['mitoyen.ingest'].client_id[:12]}"
-    return f"{name}_{partition}"
+    """A partition's stream."""
+    return f"{nats_name(settings, home)}_{partition}"
 
 
 def _limit(settings: Settings) -> int:

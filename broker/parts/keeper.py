@@ -15,14 +15,16 @@ from broker.home import Home
 from broker.keeper.keeper import Keeper, KeeperSettings
 from broker.keeper.live import PahoPublisher
 from broker.keeper.progress import Progress
+from broker.keeper.state import KeeperState
 from broker.metrics import LEASES_LOST
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import accounts
 from broker.parts import journals, remembered, stores
 from broker.privacy import tags
 from broker.privacy.keys import load_key
 from broker.settings.settings import Settings
 from broker.tables.protocol import Tables
+from broker.transport.protocol import Service
 
 log = structlog.get_logger()
 
@@ -46,7 +48,6 @@ def run_keeper(settings: Settings, partition: int = 0) -> None:
 
 def _keep(settings: Settings, home: Home, partition: int, tables: Tables, stop: threading.Event) -> None:
     """Until told to stop. Raises LeaseLost."""
-    own = home.partition(partition, settings.partitions)
     suffix = "-keeper" if settings.partitions == 1 else f"-keeper-{partition}"
     with ExitStack() as stack:
         opened = stores.both(settings, home)
@@ -54,6 +55,13 @@ def _keep(settings: Settings, home: Home, partition: int, tables: Tables, stop: 
         stack.enter_context(closing(opened.released))
         login = secrets.load(home.logins)["mitoyen.live"]
         live = Publishers([stack.enter_context(closing(PahoPublisher(at))) for at in accounts(settings, login, suffix)])
+        calls = stack.enter_context(closing(transport(settings, home)))
+        worker = calls.to(Service("worker", partition))
+
+        def say(state: KeeperState) -> None:
+            tables.check()
+            calls.say(partition, state)
+
         keeper = Keeper(
             registry=stack.enter_context(closing(registry(settings, home))),
             journal=stack.enter_context(closing(journals.reader(settings, home, partition))),
@@ -63,8 +71,8 @@ def _keep(settings: Settings, home: Home, partition: int, tables: Tables, stop: 
             keys=remembered.names(settings, home, tables),
             hash_of=tags.hasher(load_key(home.tags)),
             live=live,
-            state_file=own.keeper_state,
+            say=say,
             settings=KeeperSettings(settings.lateness_ns, settings.silent_after_ns, partition),
-            report=lambda published: control.Control(own.socket).call(control.WindowsPublished(published)),
+            report=lambda published: worker.call(control.WindowsPublished(published)),
         )
         keeper.run(stop)

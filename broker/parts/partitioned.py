@@ -1,11 +1,10 @@
-"""Workers in other processes: each partition answers at a socket of its own, whoever serves it."""
+"""Workers in other processes: each partition answers for itself, whoever serves it, wherever."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -14,9 +13,9 @@ from broker import control, meter
 from broker.access import Used
 from broker.dispatch import divided, together, used_together
 from broker.errors import Unavailable
-from broker.home import PartitionHome
 from broker.model import Agreement, AgreementId
 from broker.registry.snapshot import Snapshot
+from broker.transport.protocol import Service, Transport
 
 log = structlog.get_logger()
 
@@ -28,14 +27,14 @@ class Partitioned:
 
     def __init__(
         self,
-        homes: Sequence[PartitionHome],
+        transport: Transport,
         used: Sequence[Mapping[AgreementId, Used]],
         snapshot: Snapshot,
-        edges: Sequence[Path] = (),
+        edges: int = 0,
     ) -> None:
-        """`used`: what each wrote down that agreements used. `edges`: the sockets of whoever takes in, if others than the workers do."""
-        self._edges = [control.Control(socket) for socket in edges]
-        self._doors = [control.Control(home.socket) for home in homes]
+        """`used`: what each partition wrote down that agreements used. `edges`: how many take in, if others than the workers do."""
+        self._edges = [transport.to(Service("edge", number)) for number in range(edges)]
+        self._doors = [transport.to(Service("worker", number)) for number in range(len(used))]
         self._snapshot = snapshot
         self._used = list(used)
 

@@ -15,7 +15,7 @@ from broker import control
 from broker.errors import LeaseLost, Unavailable
 from broker.home import Home
 from broker.metrics import LEASES_LOST
-from broker.opening import registry
+from broker.opening import registry, transport
 from broker.part import alone, until_told
 from broker.parts import journals, remembered
 from broker.parts.remembered import OfWorker
@@ -24,7 +24,9 @@ from broker.reading import Formats
 from broker.registry.registry import Registry
 from broker.registry.snapshot import Snapshot
 from broker.settings.settings import Settings
+from broker.tables.protocol import Tables
 from broker.together import together
+from broker.transport.protocol import Service, Transport
 
 log = structlog.get_logger()
 
@@ -34,18 +36,26 @@ FOLLOW_S = 1.0  # how often it looks whether the registry changed; it is told at
 def run_worker(settings: Settings, formats: Formats, number: int) -> None:
     """Serve the partitions of the worker with this number; until SIGTERM."""
     home = Home(settings.home)
-    with alone(home.run / f"worker-{number}.lock"), closing(registry(settings, home)) as known:
-        asyncio.run(until_told("worker_stopped", _Serving(settings, home, formats, known, number).run()))
+    with (
+        alone(home.run / f"worker-{number}.lock"),
+        closing(registry(settings, home)) as known,
+        closing(transport(settings, home)) as calls,
+    ):
+        asyncio.run(until_told("worker_stopped", _Serving(settings, home, formats, known, calls, number).run()))
 
 
 class _Serving:
     """The partitions that this process serves, or waits for."""
 
-    def __init__(self, settings: Settings, home: Home, formats: Formats, known: Registry, number: int) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, formats: Formats, known: Registry, calls: Transport, number: int
+    ) -> None:
         self._settings = settings
         self._home = home
         self._formats = formats
         self._registry = known
+        self._calls = calls
+        self._edges = [calls.to(Service("edge", edge)) for edge in range(len(settings.mqtt_addresses))]
         self._number = number
         self._latest = Snapshot(-1)
         self._following = asyncio.Lock()
@@ -74,6 +84,15 @@ class _Serving:
                         raise failed  # the others follow; it is tried again
                 self._latest = snapshot
 
+    async def _newest(self) -> Snapshot:
+        """The registry as it is now: of what changed since it was last looked at, whoever served before may have been told alone."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._registry.snapshot)
+            except Unavailable as error:
+                log.warning("registry_not_followed", reason=str(error))
+                await asyncio.sleep(FOLLOW_S)
+
     async def _take(self, group: asyncio.TaskGroup, wanted: AbstractSet[int]) -> None:
         if self._latest.revision < 0:  # nothing is known yet
             return
@@ -95,24 +114,28 @@ class _Serving:
                 log.error("lease_lost", role="worker", partition=partition, reason=str(error))
 
     async def _serve_with(self, own: OfWorker, partition: int) -> None:
-        socket = self._home.partition(partition, self._settings.partitions).socket
         async with journals.opened(self._settings, self._home, partition, own.beside) as journal:
-            worker = Worker(self._settings, self._home, self._formats, self._registry, journal, own.meter, partition)
+            worker = Worker(
+                self._settings, self._home, self._formats, self._registry, journal, own.meter, partition, self._edges
+            )
             with closing(worker):
+                newest = await self._newest()
                 async with self._following:
-                    snapshot = self._latest.part(partition)
+                    snapshot = max(newest, self._latest, key=lambda one: one.revision).part(partition)
                     await worker.remember_last(snapshot)
                     await worker.follow(snapshot)
                     self._served[partition] = worker
                 log.info("partition_served", partition=partition, worker=self._number)
                 try:
-                    await together(worker.run(), control.serve(socket, self._answer_of(worker)))
+                    answer = self._answer_of(worker, own.meter)
+                    await together(worker.run(), self._calls.serve(Service("worker", partition), answer))
                 finally:
                     del self._served[partition]
         log.info("partition_left", partition=partition, worker=self._number)
 
-    def _answer_of(self, worker: Worker) -> control.Serve:
+    def _answer_of(self, worker: Worker, lease: Tables) -> control.Serve:
         async def answer(call: control.Call) -> object:
+            lease.check()
             match call:
                 case control.Changed():
                     await self._follow()

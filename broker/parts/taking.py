@@ -94,10 +94,10 @@ class AtEdges:
     """In other processes, which write the journal that this one follows."""
 
     def __init__(
-        self, journal: JetStreamJournal, sockets: Sequence[Path], partition: int, *, on_batches: OnSafe
+        self, journal: JetStreamJournal, edges: Sequence[control.Control], partition: int, *, on_batches: OnSafe
     ) -> None:
         self._journal = journal
-        self._edges = [control.Control(socket) for socket in sockets]
+        self._edges = edges
         self._partition = partition
         self._on_batches = on_batches
         self.connected = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -58,8 +58,9 @@ class Worker:
         journal: Journal,
         meter: Tables,
         partition: int = 0,
+        edges: Sequence[control.Control] = (),
     ) -> None:
-        """`meter`: the tables in which it counts use."""
+        """`meter`: the tables in which it counts use. `edges`: who takes in for it, where it does not itself."""
         self._settings = settings
         self._home = home
         self._sources = remembered.sources(settings, home, partition)
@@ -81,8 +82,7 @@ class Worker:
         self._taking: Taking
         if settings.edges:
             assert isinstance(journal, JetStreamJournal), "the settings' own check"
-            sockets = [home.edge(number).socket for number in range(len(settings.mqtt_addresses))]
-            self._taking = AtEdges(journal, sockets, partition, on_batches=self._outbound.offer_all)
+            self._taking = AtEdges(journal, edges, partition, on_batches=self._outbound.offer_all)
         else:
             at = account(settings, logins["mitoyen.ingest"], suffix)
             self._taking = Here(

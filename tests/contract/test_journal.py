@@ -19,9 +19,9 @@ from broker.errors import JournalFull, LeaseLost, Unavailable
 from broker.journal.beside import KEPT_REFUSALS, BesideTables
 from broker.journal.jetstream import COUNTED, JetStreamJournal, JetStreamReader, opened, packs
 from broker.journal.protocol import NOTHING, Batch, Beside, Journal, JournalReader, Untimed
-from broker.journal.servers import Servers, reach, urls
 from broker.journal.sqlite import SqliteJournal, SqliteReader
 from broker.journal.stream import Stream
+from broker.natsservers import Servers, reach, urls
 from broker.points import Point
 from broker.presence import Presence
 from broker.smoothing import Seen, Sight

@@ -129,7 +129,7 @@ class Bench:
             keys=PseudonymKeys(self.home / "pseudonyms", self.home / "wrapping"),
             hash_of=lambda epc: epc[-32:],
             live=self.heard,
-            state_file=self.home / "state",
+            say=lambda _: None,
             settings=KeeperSettings(LATENESS),
             report=self.reported.extend,
             clock=lambda: self.now,

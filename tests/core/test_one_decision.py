@@ -76,7 +76,7 @@ class Ways(World):
             released=cast("Store", None),
             control=cast("Control", self),
             pictures=cast("Pictures", None),
-            keeper_states=(home / "keeper",),
+            keepers=(lambda: None,),
             listeners=(),
             silent_after=0,
             limits=Limits(1e6, 1e6, 1),

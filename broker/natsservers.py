@@ -1,4 +1,4 @@
-"""How the NATS servers are reached: one connection that finds another server by itself whenever its own is gone."""
+"""NATS servers, and how they are reached: one connection that finds another server by itself whenever its own is gone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from broker.errors import Malformed, Unavailable
+from broker.settings.settings import Settings
 
 log = structlog.get_logger()
 
@@ -49,6 +50,18 @@ class Servers:
         except (OSError, ssl.SSLError) as error:
             raise Malformed(f"the journal's certificates: {error}") from error
         return context
+
+
+def named(settings: Settings) -> Servers:
+    """Those that the settings name."""
+    return Servers(
+        urls(settings.journal),
+        username=settings.journal_username,
+        password=settings.journal_password,
+        ca=settings.journal_ca,
+        certificate=settings.journal_certificate,
+        key=settings.journal_key,
+    )
 
 
 def urls(journal: str) -> tuple[str, ...]:
