@@ -87,10 +87,11 @@ class City:
         settings["MITOYEN_MQTT"] = f"127.0.0.1:{self.here.mqtt_port}"
         self.there = {role: self._standby(stack, folder / role, f"{role}-{PARTITION}", settings) for role in ROLES}
         self.owner, self.reader = new_owner(self.here, NAME), new_reader(self.here, "patient")
+        self.leaving = new_reader(self.here, "leaving")
         self.owner.datastream("d")
         self.owner.datastream("gate", kind="rfid", privacy_unit="tag")
         plain = self.owner.offer(["d"], terms={"quota": {"per": "day", "records": QUOTA}})
-        self.agreement = self.reader.agree(plain["id"])
+        self.agreement, self.revoked = self.reader.agree(plain["id"]), self.leaving.agree(plain["id"])
         self.counting = self.reader.agree(self.owner.offer(["gate"], *NOISY)["id"])
 
     def _standby(self, stack: ExitStack, directory: Path, name: str, settings: dict[str, str]) -> Standby:
@@ -103,6 +104,11 @@ class City:
         """The one value of a question to what the partition remembers."""
         with closing(PostgresSource(self.database, PARTITION)) as source, source.reading() as read:
             return read(statement, ())[0][0]
+
+    def counted(self, agreement: dict[str, Any]) -> int:
+        """What the first machine's HTTP says that was delivered live under it."""
+        use = self.here.call(self.reader.key, "GET", f"agreements/{agreement['id']}/use")
+        return int(use["live"]["records"])
 
     def shown(self, agreement: dict[str, Any]) -> list[dict[str, Any]]:
         """What history has of its release now; nothing while it is not answered."""
@@ -196,6 +202,7 @@ def test_another_machine_takes_a_partition_over_and_back_and_nothing_is_lost_dou
                 for standby in city.there.values():
                     await_that(lambda standby=standby: standby.said("lease_taken"), "it is not taken over")
                 _await_windows(city, city.remembered("select count(*) from drawn") + 2)
+                _first_machine_answers(city, ear)
             assert load.longest_s < patience_s
             for standby in city.there.values():
                 standby.signal(signal.SIGKILL)
@@ -207,6 +214,24 @@ def test_another_machine_takes_a_partition_over_and_back_and_nothing_is_lost_dou
         _all_heard(ear, len(sent))
         _windows_told_once(city, ear)
         assert before < _used(city) >= len(sent) - 2 * RATE, "of each holder a second at most is not counted"
+
+
+def _first_machine_answers(city: City, ear: Subscriber) -> None:
+    """While another has the partition: history whole, use of what either publishes, and a revocation that holds when it is answered."""
+    await_that(city.here.ready, "it is not ready")
+    for agreement in (city.agreement, city.counting):
+        assert city.reader.history(agreement["releases"][0]["id"])
+        before = city.counted(agreement)
+        await_that(lambda one=agreement, before=before: city.counted(one) > before, "it is not counted")
+    with Subscriber(city.leaving.mqtt) as leaving:
+        leaving.subscribe("live/#")
+        leaving.await_messages(2)
+        city.here.call(city.leaving.key, "DELETE", f"agreements/{city.revoked['id']}", {"reason": "It leaves"})
+        leaving.ping()
+        leaving.messages.clear()
+        ear.await_messages(len(ear.messages) + RATE)
+        leaving.ping()
+        assert not leaving.messages
 
 
 def _await_windows(city: City, count: int) -> None:
