@@ -1,5 +1,5 @@
 """What grew, as a table and as curves, in `docs/performance.md` and the picture beside it. The picture is plain SVG: an axis of powers of ten,
-and costs beside the cheapest step's.
+and costs beside the first step's.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def written(found: Mapping[str, Any]) -> None:
 def table(found: Mapping[str, Any]) -> str:
     """The picture, and one row a step."""
     lines = [
-        "| | µs a message | broker | keeper | Mosquitto | memory of broker, keeper, HTTP (MB) |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| | times the first | µs a message | broker | keeper | Mosquitto | memory of broker, keeper, HTTP (MB) |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for axis, of in found.items():
         for size, one in of["steps"].items():
             costs = " | ".join(f"{one[name]:.0f}" for name in ("us", "broker_us", "keeper_us", "mosquitto_us"))
             memory = ", ".join(str(one[f"{part}_mb"]) for part in ("broker", "keeper", "api"))
-            lines.append(f"| {size:,} {axis} | {costs} | {memory} |")
+            lines.append(f"| {size:,} {axis} | {one['times_first']:.2f} | {costs} | {memory} |")
         each = ", ".join(f"{kib} KiB in the {part}" for part, kib in of["kib_each"].items())
         lines.append(
-            f"| *the dearest beside the cheapest before it* | *{of['times']} times* | | | | *one more: {each}* |"
+            f"| *the dearest beside the cheapest before it* | *{of['times']:.2f}* | | | | | *one more: {each}* |"
         )
     picture = "![Processor time a message, beside that of the first step of each axis](growth.svg)"
     return "\n".join([picture, "", *lines]) + "\n"
@@ -45,7 +45,7 @@ def table(found: Mapping[str, Any]) -> str:
 
 def svg(found: Mapping[str, Any]) -> str:
     """A curve an axis: how many times the first step's cost each step has."""
-    top = max(2.0, *(one["us"] / first(of) for of in found.values() for one in of["steps"].values()))
+    top = max(2.0, *(one["times_first"] for of in found.values() for one in of["steps"].values()))
     across = max(math.log10(size) for of in found.values() for size in of["steps"]) or 1.0
 
     def at(size: float, times: float) -> tuple[float, float]:
@@ -54,7 +54,7 @@ def svg(found: Mapping[str, Any]) -> str:
 
     drawn = [_axis(at, across, top), _line(at(1, ASKED), at(10**across, ASKED), "#999", 'stroke-dasharray="4 3"')]
     for number, (name, of) in enumerate(found.items()):
-        points = [at(size, one["us"] / first(of)) for size, one in of["steps"].items()]
+        points = [at(size, one["times_first"]) for size, one in of["steps"].items()]
         path = " ".join(f"{x},{y}" for x, y in points)
         colour = COLOURS[number % len(COLOURS)]
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -64,11 +64,6 @@ def svg(found: Mapping[str, Any]) -> str:
     style = 'font-family="sans-serif" font-size="12"'
     title = "<title>Processor time a message, beside that of the first step</title>"
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{title}\n' + "\n".join(drawn) + "\n</svg>\n"
-
-
-def first(of: Mapping[str, Any]) -> float:
-    """What the first step costs."""
-    return float(next(iter(of["steps"].values()))["us"])
 
 
 def _axis(at: Any, across: float, top: float) -> str:  # noqa: ANN401 - a function of two numbers
