@@ -154,7 +154,7 @@ def overloaded(folder: Path, *, lasting_s: float, rate: float) -> dict[str, Any]
 def _newest(load: Load, of: Publisher) -> list[float]:
     """The greatest number that was released live; of one that nothing was heard of yet, none."""
     heard = list(load.ears[0].newest.items())
-    return [value for topic, value in heard if topic.endswith(f"/whole/{of.datastream}")]
+    return [value for topic, value in heard if topic.endswith(f"-whole/{of.datastream}")]
 
 
 def _age_s(load: Load, of: Publisher) -> float:
