@@ -27,8 +27,9 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from mitoyen.ports import free_ports
 from tests import environments
-from tests.servers import TLS, Influxd, Mosquitto, Server, free_ports
+from tests.servers import TLS, Influxd, Mosquitto, Server
 
 TIMES = 2.5
 END_TO_END = Path(__file__).parents[2] / "shared" / "bench" / "end_to_end.py"

@@ -37,6 +37,7 @@ from mitoyen import demo as demonstration
 from mitoyen.demo_city import RECORDINGS
 from mitoyen.logging import configure
 from mitoyen.options import HomeOption, JournalOption, RegistryOption, failed
+from mitoyen.ports import free_ports
 from mitoyen.progress import Progress
 from mitoyen.supervise import new_operator_key
 from mitoyen.supervise import up as supervise
@@ -197,7 +198,7 @@ def demo(
     """Run a broker in a folder of its own with a simulated city, offers and two applications, on free ports."""
     configure()
     with tempfile.TemporaryDirectory(prefix="mitoyen-demo-") as home:
-        http, mqtt = (f"127.0.0.1:{demonstration.free_port()}" for _ in range(2))
+        http, mqtt = (f"127.0.0.1:{port}" for port in free_ports(2))
         try:
             settings = Settings(home=Path(home), store=store, http=http, mqtt=mqtt)
             summary = asyncio.run(demonstration.demo(settings, seconds, recordings.absolute(), _say))

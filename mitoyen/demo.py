@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,11 +34,6 @@ class Summary:
     def holds(self) -> bool:
         figures = [n for of in self.applications.values() for n in of.values()]
         return bool(self.ingested and self.released and figures and all(figures))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def demo(settings: Settings, seconds: float | None, recordings: Path, say: Callable[[str], None]) -> Summary:

@@ -10,7 +10,8 @@ from typing import Self
 
 import httpx
 
-from tests.servers import TLS, Server, await_that, free_ports
+from mitoyen.ports import free_ports
+from tests.servers import TLS, Server, await_that
 
 NATS_SERVER = Path(sys.executable).parent / "nats-server"
 

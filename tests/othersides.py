@@ -16,8 +16,9 @@ import av
 import numpy as np
 from llrpkit.emulator import EmulatedTag, LLRPEmulator
 
+from mitoyen.ports import free_ports
 from tests.mqtt import Client
-from tests.servers import Mosquitto, Server, free_ports
+from tests.servers import Mosquitto, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

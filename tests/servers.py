@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,27 +24,14 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from mitoyen.ports import free_ports
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TLS = ssl.create_default_context()  # made once: it takes 48 ms, and a client asks for one even where it is not used
 START_S = 90.0  # under load; alone each is up within two seconds
 STOP_S = 60.0  # `mitoyen up` gives each of its parts 8 s
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; asked for together, so that no two are the same.
-
-    They lie below those that Linux gives to clients, one of which could else be given away before its server is there.
-    """
-    sockets: list[socket.socket] = []
-    while len(sockets) < count:
-        with suppress(OSError):
-            sockets.append(socket.create_server(("127.0.0.1", 16_000 + secrets.randbelow(16_000))))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def await_that(condition: Callable[[], bool], otherwise: str) -> None:

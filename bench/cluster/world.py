@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mitoyen.ports import free_ports
 from tests.natsservers import Nats, NatsServer
-from tests.servers import START_S, Influxd, Postgres, free_ports
+from tests.servers import START_S, Influxd, Postgres
 
 PARTITIONS = 3
 DEAD_S = 1.0

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from gateways.agent.sources.camera import Camera
 from gateways.agent.sources.poll import Poll
 from gateways.agent.sources.push import Limits, Push
-from tests.servers import free_ports
+from mitoyen.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

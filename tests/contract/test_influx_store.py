@@ -14,7 +14,8 @@ from broker.store.influx import InfluxStore, prepare
 from broker.store.influxserver import Account
 from broker.store.open import open_stores
 from broker.times import EARLIEST, LATEST
-from tests.servers import Influxd, free_ports
+from mitoyen.ports import free_ports
+from tests.servers import Influxd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,8 +27,9 @@ from broker.presence import Presence
 from broker.smoothing import Seen, Sight
 from broker.tables.sqlite import SqliteSource, SqliteTables
 from mitoyen import certificates
+from mitoyen.ports import free_ports
 from tests.natsservers import NatsServer
-from tests.servers import Postgres, free_ports
+from tests.servers import Postgres
 from tests.tables import InPostgres
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from broker.transport import nats as over_nats
 from broker.transport.nats import OverNats
 from broker.transport.protocol import ACCESS, Service, Transport
 from broker.transport.sockets import Sockets
+from mitoyen.ports import free_ports
 from tests.natsservers import NatsServer
-from tests.servers import await_that, free_ports
+from tests.servers import await_that
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker import times
+from mitoyen.ports import free_ports
 from tests import environments
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
-from tests.servers import Mitoyen, free_ports
+from tests.servers import Mitoyen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

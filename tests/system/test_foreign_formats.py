@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateways.sparkplug import REBIRTH, SCHEMA
+from mitoyen.ports import free_ports
 from tests.owners import Owner, new_owner, new_reader
 from tests.payloads import sparkplug
 from tests.publisher import CertainDevice, Device
-from tests.servers import Mitoyen, free_ports
+from tests.servers import Mitoyen
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ import jsonschema_rs
 import pytest
 
 from gateways.epc import of_bytes
+from mitoyen.ports import free_ports
 from tests.gatewayprocess import GatewayProcess
 from tests.othersides import emulated, secret
 from tests.owners import new_owner, new_reader
 from tests.publisher import Device
-from tests.servers import TLS, Mitoyen, Mosquitto, free_ports
+from tests.servers import TLS, Mitoyen, Mosquitto
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:

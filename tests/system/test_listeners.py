@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mitoyen.ports import free_ports
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
-from tests.servers import Mitoyen, free_ports
+from tests.servers import Mitoyen
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:

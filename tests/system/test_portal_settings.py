@@ -15,12 +15,13 @@ from playwright.sync_api import expect
 from api.routes.portal import Shown
 from api.serve import application
 from api.sessions import CSRF
+from mitoyen.ports import free_ports
 from tests import tiles
 from tests.browser import chromium, leaves, violations, visitor
 from tests.environments import python
 from tests.identity import CLIENT, SECRET, Provider, provider
 from tests.owners import Owner, new_owner
-from tests.servers import TLS, Mitoyen, Server, free_ports
+from tests.servers import TLS, Mitoyen, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

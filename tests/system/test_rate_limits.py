@@ -15,10 +15,11 @@ import pytest
 
 from bench.faults.load import account
 from broker.mqtt import codec, connection
+from mitoyen.ports import free_ports
 from tests.mqtt import Client
 from tests.owners import new_owner
 from tests.publisher import Device
-from tests.servers import Mitoyen, free_ports
+from tests.servers import Mitoyen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,12 +19,12 @@ from llrpkit.reader import Reader as LlrpClient
 
 from broker import times
 from gateways.epc import of_bytes
+from mitoyen.ports import free_ports
 from simulators.gates import Gates
 from simulators.people import Population
 from simulators.tags import ASSET_PREFIX
 from tests.gatewayprocess import GatewayProcess
 from tests.owners import new_owner, new_reader
-from tests.servers import free_ports
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from gateways.epc import of_bytes
+from mitoyen.ports import free_ports
 from tests.gatewayprocess import GatewayProcess
 from tests.othersides import emulated, secret, served
 from tests.owners import Owner, new_owner, new_reader
 from tests.payloads import MESSAGES
 from tests.publisher import Device
-from tests.servers import TLS, Mitoyen, Mosquitto, free_ports
+from tests.servers import TLS, Mitoyen, Mosquitto
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:
