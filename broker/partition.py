@@ -12,8 +12,16 @@ from dataclasses import dataclass, field
 
 
 def spread(organisation: str, among: int) -> int:
-    """One of so many: CRC-32 (IEEE 802.3) of its id modulo their number, the same in every release and on every machine."""
-    return zlib.crc32(organisation.encode()) % among
+    """One of so many, the same in every release and on every machine; where there is one more, an organisation stays or goes to that one.
+
+    The jump consistent hash of Lamping and Veach (https://arxiv.org/abs/1406.2294), of the CRC-32 (IEEE 802.3) of its id.
+    """
+    key, at, jump = zlib.crc32(organisation.encode()), 0, 0
+    while jump < among:
+        at = jump
+        key = (key * 2862933555777941757 + 1) % 2**64
+        jump = int((at + 1) * 2**31 / ((key >> 33) + 1))
+    return at
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from tests.servers import Mitoyen
 
 SEED = 20_260_101
 KINDS = ("leader", "edge", "follower", "worker", "mosquitto", "postgresql", "keeper")
-OWNERS = ("east", "river")
+OWNERS = ("station", "south")
 assert [spread(name, 2) for name in OWNERS] == [0, 1], "one for each edge"
 assert {spread(name, PARTITIONS) for name in (*OWNERS, WATCHED)} == set(range(PARTITIONS)), "and for each partition"
 PAUSE_S = (2.0, 6.0)

@@ -27,7 +27,7 @@ from broker.model import (
     Release,
     ReleaseId,
 )
-from broker.partition import Partitions
+from broker.partition import Partitions, spread
 from broker.privacy.profile import Profile
 from broker.registry.snapshot import Snapshot
 
@@ -37,13 +37,21 @@ TWO = Partitions(2, placed={HERE: 0, THERE: 1})
 
 
 def test_an_id_decides_the_partition_for_ever() -> None:
-    assert [Partitions(4).of(name) for name in ("air-lyon", "trees-lyon", "o")] == [2, 3, 0]
+    assert [Partitions(4).of(name) for name in ("air-lyon", "trees-lyon", "o")] == [0, 1, 3]
     assert {Partitions(1).of(name) for name in NAMES} == {0}
 
 
 def test_organisations_spread_evenly() -> None:
     counts = [sum(Partitions(8).of(name) == number for name in NAMES) for number in range(8)]
     assert min(counts) > 0.8 * len(NAMES) / 8
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_one_more_takes_its_share_and_moves_nobody_else(count: int) -> None:
+    moved = [(spread(name, count), spread(name, count + 1)) for name in NAMES]
+    assert all(after in (before, count) for before, after in moved)
+    taken = sum(after == count for _, after in moved)
+    assert 0.8 < taken * (count + 1) / len(NAMES) < 1.2
 
 
 def test_what_was_placed_by_hand_is_there() -> None:

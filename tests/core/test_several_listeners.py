@@ -34,7 +34,7 @@ def test_each_has_its_own_of_every_kind_and_the_name_that_is_told_is_its_own_or_
 
 
 def test_a_place_for_one_gateway_is_at_its_organisations() -> None:
-    organisations = {spread(name, 2): name for name in ("north", "river")}
+    organisations = {spread(name, 2): name for name in ("north", "city")}
     for mosquitto, name in organisations.items():
         mounting = Settings(**CLUSTER, mqtt_mounted=f"10.0.0.9:1884={name}/g")
         assert [one.mount for one in mounting.listeners_of(mosquitto)] == ["", f"in/{name}/g/"]
