@@ -1,12 +1,13 @@
 """Reading a file by ranges of bytes (RFC 9110, 14), as polars and duckdb read Parquet by its URL: first the end, then what they need.
 
 A file that is made anew for each range would be another file each time, so it is kept for a while on disk, for the one who asked, and is
-gone then. Whether it may still be read is decided for each request, and again for each piece of it.
+gone then: it has no name in any folder, so that it is gone with the process, too, however that ends. Whether it may still be read is decided for each request, and again for each piece of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import threading
@@ -14,30 +15,30 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 KEPT_S = 300.0  # a reader plans, then fetches: minutes for a large file
-MOST_BYTES = 4 << 30  # of all files together; the oldest go first
+MOST_BYTES = 4 << 30  # of all files together; the oldest go first,
+MOST = 200  # and of so many files
 PIECE = 256 << 10  # bytes between two looks at whether it is still permitted
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    path: Path
+    file: IO[bytes]
     size: int
     tag: str
     until: float
 
 
 class Files:
-    """Files that were made to be read by ranges; in a folder that goes with the process."""
+    """Files that were made to be read by ranges."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mitoyen-ranges-")
         self._made: OrderedDict[str, _Made] = OrderedDict()
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
@@ -62,11 +63,8 @@ class Files:
         headers["Content-Length"] = str(last - first + 1)
         if asked:
             headers["Content-Range"] = f"bytes {first}-{last}/{made.size}"
-        body = iter(()) if request.method == "HEAD" else _pieces(made.path, first, last, still)
+        body = iter(()) if request.method == "HEAD" else _pieces(made.file, first, last, still)
         return StreamingResponse(body, 206 if asked else 200, headers, media_type)
-
-    def close(self) -> None:
-        self._folder.cleanup()
 
     def _file(self, key: str, make: Callable[[], Iterable[bytes]]) -> _Made:
         with self._lock:
@@ -83,20 +81,19 @@ class Files:
 
     def _write(self, key: str, pieces: Iterable[bytes]) -> _Made:
         tag = hashlib.sha256(f"{key} {time.time_ns()}".encode()).hexdigest()[:32]
-        path = Path(self._folder.name) / tag
-        with path.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-        return _Made(path, path.stat().st_size, tag, time.monotonic() + KEPT_S)
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as it is kept
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        return _Made(file, file.tell(), tag, time.monotonic() + KEPT_S)
 
     def _tidy(self) -> None:
         while self._made:
             oldest = next(iter(self._made.values()))
             total = sum(made.size for made in self._made.values())
-            if oldest.until > time.monotonic() and total <= MOST_BYTES:
+            if oldest.until > time.monotonic() and total <= MOST_BYTES and len(self._made) <= MOST:
                 return
-            self._made.popitem(last=False)
-            oldest.path.unlink(missing_ok=True)
+            self._made.popitem(last=False)  # whoever reads it has it open still
 
 
 def _span(asked: re.Match[str] | None, size: int) -> tuple[int, int] | None:
@@ -111,11 +108,8 @@ def _span(asked: re.Match[str] | None, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last), size - 1) if last else size - 1
 
 
-def _pieces(path: Path, first: int, last: int, still: Callable[[], None]) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(first)
-        left = last - first + 1
-        while left > 0 and (piece := file.read(min(PIECE, left))):
-            still()
-            yield piece
-            left -= len(piece)
+def _pieces(file: IO[bytes], first: int, last: int, still: Callable[[], None]) -> Iterator[bytes]:
+    for at in range(first, last + 1, PIECE):
+        piece = os.pread(file.fileno(), min(PIECE, last + 1 - at), at)  # several read it at once
+        still()
+        yield piece

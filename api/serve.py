@@ -166,7 +166,6 @@ def app(settings: Settings) -> FastAPI:
         services.released.close()
         services.pictures.close()
         views.ids.close()
-        made.state.files.close()
         calls.close()
 
     made = application(lifespan)
