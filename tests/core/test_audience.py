@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from broker.access import Permitted, permit
 from broker.audience import Audience, audience
 from broker.authorisation import policy
+from broker.everywhere import Publishers
+from broker.keeper.plan import Feed, compile_plan
 from broker.licence import Terms
 from broker.model import (
     Agreement,
@@ -27,7 +29,8 @@ from broker.model import (
     ReleaseId,
 )
 from broker.partition import spread
-from broker.privacy.profile import Profile
+from broker.points import Point
+from broker.privacy.profile import Aggregate, Profile
 from broker.registry.snapshot import Snapshot
 from broker.routes import compile_routes
 
@@ -47,6 +50,26 @@ def agreement(holder: str, of: str = "offer") -> Agreement:
     application = ApplicationId(f"{holder}-app")
     name = AgreementId(f"{holder}-{of}")
     return Agreement(name, OfferId(of), application, "any", "active", 0, OrganisationId(holder), TERMS)
+
+
+class Retaining:
+    """Of one Mosquitto: what it retains of what keepers publish and take back."""
+
+    def __init__(self) -> None:
+        self.retained: set[str] = set()
+
+    def publish(self, feed: Feed, points: list[Point]) -> None:
+        self.retained |= {shown.topic(point) for shown in feed.shown_by for point in points}
+
+    def tell(self, topic: str, payload: bytes) -> bool:
+        assert not payload
+        self.retained.discard(topic)
+        return True
+
+    def wants_retained(self) -> bool:
+        return False
+
+    def forward(self) -> None: ...
 
 
 def snapshot(offers: list[Offer], agreements: list[Agreement]) -> Snapshot:
@@ -114,3 +137,21 @@ def test_each_release_is_published_where_it_is_heard_counted_once_and_cleared_el
         assert {number for number, at in enumerate(told) if topic in at.withdrawn} == set(range(count)) - heard[
             one.id
         ].edges
+
+
+@given(st.lists(st.lists(names, unique=True, max_size=3), min_size=1, max_size=6), st.integers(2, 5))
+def test_no_window_stays_retained_where_nobody_hears_it_any_more_though_its_last_was_published_before_that_was_known(
+    holders: list[list[str]], count: int
+) -> None:
+    windows = Profile("minutes", (Aggregate("aggregate", "PT1M", ("mean",)),))
+    counted = replace(offer("owner"), profile=windows)
+    mosquittos = [Retaining() for _ in range(count)]
+    publishers = Publishers(mosquittos)
+    for number, agreed in enumerate(holders):
+        known = snapshot([counted], [agreement(one) for one in agreed])
+        publishers.follow(known)
+        heard = known.heard(count)[counted.id].edges
+        assert {at for at, one in enumerate(mosquittos) if one.retained} <= heard
+        (feed,) = compile_plan(known).by_stream.values()
+        publishers.publish(feed, [Point(number, 1.0)])
+        assert {at for at, one in enumerate(mosquittos) if one.retained} == heard
