@@ -1,9 +1,10 @@
 """`mitoyen backup` and `mitoyen restore`: a home in one file, taken while the broker runs.
 
-A tar of copies, each consistent by itself (SQLite's own backup), in an order that makes them consistent together: first how far the
+A tar of copies, each consistent by itself, in an order that makes them consistent together: first how far the
 keeper came, then the stores, which hold at least that, then the journal, which holds all that came after it and meanwhile is not
-trimmed, then the registry. Restored, the keeper does once more what lies between, and a point written twice is one point. A journal on NATS is
-read out into the file that it would be on one machine.
+trimmed, then the registry. Restored, the keeper does once more what lies between, and a point written twice is one point. A window with noise is not:
+so what was drawn is copied again at the end, and a window that the stores' copy shows is not drawn a second time. What lies on NATS or in PostgreSQL so that several machines
+find it is written as the files that it would be on one; InfluxDB copies itself, by a command that is run between.
 
 What must not outlive its destruction is left out: the secrets of pseudonyms, and the key that seals them. What runs is made anew.
 """
@@ -14,24 +15,28 @@ import fcntl
 import io
 import os
 import re
+import shlex
 import shutil
 import sqlite3
+import subprocess  # nosec B404 - for the command that the operator names
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
+from pydantic import ValidationError
 
 from broker import control, times
 from broker.errors import Malformed, Unavailable
 from broker.home import Home
+from broker.opening import transport
 from broker.settings.settings import Settings
 from broker.transport.protocol import ACCESS
-from broker.transport.sockets import Sockets
-from mitoyen.readout import read_out
+from mitoyen.copies import Copies
 
 FORMAT = 1
 HEADING = "mitoyen-backup.json"
@@ -39,7 +44,7 @@ NEEDED = ("keeper.sqlite", "journal.sqlite", "logins.json")
 KEYS = ("operator.key", "logins.json", "ledger.key", "tags.key", "webhooks.key")
 _WHOLE = {"raw.sqlite", "released.sqlite", "pictures.sqlite", "registry.sqlite", *KEYS}
 _OF_PARTITION = re.compile(r"(partitions/[0-9]{1,4}/)?(keeper|journal|meter)\.sqlite")
-PATIENCE_S = 60.0
+HOLD_AGAIN_S = 600.0  # how often what is not trimmed is held for longer while a command runs
 
 
 class _Heading(msgspec.Struct):
@@ -47,43 +52,25 @@ class _Heading(msgspec.Struct):
     created: str
 
 
-def backup(home: Home, file: Path) -> list[str]:
-    """Write a home to a file that only its owner reads; returns the names of what is in it. Raises Unavailable, and OSError."""
-    in_order = _in_order(home)
+def backup(home: Home, file: Path, stores: str | None = None) -> list[str]:
+    """Write a home to a file that only its owner reads; returns the names of what is in it.
+
+    `stores`: the command that copies InfluxDB's databases, where that has the stores. Raises Unavailable, Malformed, and OSError.
+    """
     settings = _settings(home)
-    if settings is not None and settings.elsewhere:
-        raise Unavailable(
-            f"what the partitions of {home.root} remember is in PostgreSQL, and a copy of the journal beside it would fit no copy of that: "
-            "back up PostgreSQL, the streams and the stores by their own means, while nothing runs"
-        )
-    if not (home.root / in_order[0]).exists():
-        raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {in_order[0]}")
+    _check_stores(settings, stores)
+    partitions = _partitions(home)
+    if not (settings and settings.elsewhere) and not (home.root / partitions[0] / "keeper.sqlite").exists():
+        raise Unavailable(f"{home.root} is no home of a broker that ran: it has no {partitions[0]}keeper.sqlite")
     new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.chmod(0o600)
-    with (
-        _untrimmed(home) as hold,
-        tempfile.TemporaryDirectory(dir=file.parent, prefix=".mitoyen-backup-") as folder,
-        tarfile.open(new, "w") as tar,
-    ):
-        _add(tar, HEADING, msgspec.json.encode(_Heading(FORMAT, times.text(time.time_ns()))))
-        copy = Path(folder) / "copy"
-        for name in in_order:
-            source = home.root / name
-            beside = source.with_name("beside.sqlite") if source.name == "journal.sqlite" else source
-            if source.exists() or beside.exists():
-                hold()
-                _copy(source if source.exists() else beside, copy)
-                if not source.exists():
-                    read_out(_on_nats(settings, home), home, _partition(name), copy)
-                tar.add(copy, name)
-                copy.unlink()
-        for name in KEYS:
-            if (home.root / name).exists():
-                _add(tar, name, (home.root / name).read_bytes())
-        names = tar.getnames()
-    new.replace(file)
-    return names[1:]
+    try:
+        names = _write(home, settings, new, partitions, stores)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+    return names
 
 
 def restore(file: Path, home: Home) -> list[str]:
@@ -102,67 +89,124 @@ def restore(file: Path, home: Home) -> list[str]:
     return names
 
 
-def _in_order(home: Home) -> list[str]:
-    """The databases of a home, in the order in which they are copied."""
-    own = [f"partitions/{folder.name}/" for folder in sorted(home.partitions.glob("*"))] or [""]
-    keepers, journals, meters = ([f"{one}{name}.sqlite" for one in own] for name in ("keeper", "journal", "meter"))
-    return [*keepers, "raw.sqlite", "released.sqlite", *journals, *meters, "pictures.sqlite", "registry.sqlite"]
+def _write(home: Home, settings: Settings | None, to: Path, partitions: Sequence[str], stores: str | None) -> list[str]:
+    with (
+        _untrimmed(home, settings) as hold,
+        tempfile.TemporaryDirectory(dir=to.parent, prefix=".mitoyen-backup-") as folder,
+        tarfile.open(to, "w") as tar,
+    ):
+        _add(tar, HEADING, msgspec.json.encode(_Heading(FORMAT, times.text(time.time_ns()))))
+        for name, copy in _copied(Copies(home, settings, Path(folder)), partitions, stores, hold):
+            tar.add(copy, name)
+            copy.unlink()
+        for name in KEYS:
+            if (home.root / name).exists():
+                _add(tar, name, (home.root / name).read_bytes())
+        return tar.getnames()[1:]
 
 
-def _partition(name: str) -> int:
-    """Whose `partitions/N/…` is."""
-    return int(name.split("/")[1]) if "/" in name else 0
+def _copied(
+    copies: Copies, partitions: Sequence[str], stores: str | None, hold: Callable[[], None]
+) -> Iterator[tuple[str, Path]]:
+    """Names and copies of all databases, in the order that makes them fit. Raises Unavailable."""
+    for own in partitions:
+        hold()
+        copies.remember(own)
+    if stores is not None:
+        _run(stores, hold)
+    steps = (
+        *((name, partial(copies.make, name)) for name in ("raw.sqlite", "released.sqlite")),
+        *((f"{own}journal.sqlite", partial(copies.make_journal, own)) for own in partitions),
+        *((name, partial(copies.make, name)) for name in (f"{own}meter.sqlite" for own in partitions)),
+        *((name, partial(copies.make, name)) for name in ("pictures.sqlite", "registry.sqlite")),
+        *((f"{own}keeper.sqlite", partial(copies.end, own)) for own in partitions),
+    )
+    for name, make in steps:
+        hold()
+        if copy := make():
+            yield name, copy
+
+
+def _partitions(home: Home) -> list[str]:
+    """Where the files of each partition lie in the home."""
+    return [f"partitions/{folder.name}/" for folder in sorted(home.partitions.glob("*"))] or [""]
 
 
 def _settings(home: Home) -> Settings | None:
-    """With which it ran last."""
+    """With which it ran last. Raises Malformed."""
     try:
         return Settings.model_validate_json(home.settings.read_bytes())
     except FileNotFoundError:
         return None
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, one["loc"])) or one["msg"] for one in error.errors())
+        raise Malformed(
+            f"{home.settings} is not as this version of Mitoyen writes it ({wrong}): "
+            "expected the version that the broker ran with last, or start it with this one first"
+        ) from error
 
 
-def _on_nats(settings: Settings | None, home: Home) -> Settings:
-    if settings is None or settings.journal == "sqlite":
-        raise Unavailable(
-            f"the journal of {home.root} is on NATS, and nothing there says where: start the broker first"
+def _check_stores(settings: Settings | None, stores: str | None) -> None:
+    """Whether it is said who copies the stores, and only where that is asked. Raises Malformed."""
+    in_influx = settings is not None and settings.store != "sqlite"
+    if in_influx and stores is None:
+        raise Malformed(
+            "the stores are in InfluxDB: expected --stores COMMAND, which copies them when their turn comes"
         )
-    return settings
+    if stores is not None and not in_influx:
+        raise Malformed("the stores are in the home, and are copied with it: expected no --stores")
 
 
 @contextmanager
-def _untrimmed(home: Home) -> Iterator[Callable[[], None]]:
+def _untrimmed(home: Home, settings: Settings | None) -> Iterator[Callable[[], None]]:
     """Where a broker runs: what it is given is called to have it trim nothing from its journal for a while."""
     home.make()
     with (home.run / "up.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield _Hold(home)
+            if settings is None:
+                raise Unavailable(f"{home.root} is being made ready: try again") from None
+            with closing(transport(settings, home)) as calls:
+                yield _Hold(calls.to(ACCESS))
         else:
-            yield lambda: None  # none runs, nor is one started meanwhile
+            # none runs here, nor is one started meanwhile; that no standby elsewhere trimmed is seen by the journal's copy
+            yield lambda: None
 
 
 class _Hold:
     """Each call holds the journal for `control.HELD_S` more. Raises Unavailable where the broker does not answer, or is another one."""
 
-    def __init__(self, home: Home) -> None:
-        self._control = Sockets(home, partitions=1).to(ACCESS)  # where it is elsewhere, no backup is taken
+    def __init__(self, access: control.Control) -> None:
+        self._access = access
         self._who: bytes | None = None
 
     def __call__(self) -> None:
-        who = bytes(self._control.call(control.HoldJournal()))
+        who = bytes(self._access.call(control.HoldJournal()))
         if self._who not in (None, who):
             raise Unavailable("the broker was started again meanwhile, and may have trimmed its journal: try again")
         self._who = who
 
 
-def _copy(source: Path, copy: Path) -> None:
-    with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=PATIENCE_S)) as reading,
-        closing(sqlite3.connect(copy)) as writing,
-    ):
-        reading.backup(writing)  # all in one step: one moment of it
+def _run(command: str, hold: Callable[[], None]) -> None:
+    """Until it is done. Raises Unavailable where it fails, Malformed, and OSError where there is no such command."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise Malformed(f"--stores {command!r}: {error}") from error
+    if not words:
+        raise Malformed("--stores: expected a command")
+    with subprocess.Popen(words) as running:  # noqa: S603 # nosec B603 - the operator's own
+        try:
+            while running.poll() is None:
+                hold()
+                with suppress(subprocess.TimeoutExpired):
+                    running.wait(HOLD_AGAIN_S)
+        except BaseException:
+            running.terminate()
+            raise
+    if running.returncode:
+        raise Unavailable(f"the stores were not copied: {command!r} ended with status {running.returncode}")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -296,10 +296,17 @@ def certificates(
 
 
 @app.command()
-def backup(file: Annotated[Path, typer.Argument(help="It is written anew.")], home: HomeOption) -> None:
-    """Copy a home into one file, also while the broker runs. Databases of PostgreSQL and InfluxDB are theirs to back up, after this."""
+def backup(
+    file: Annotated[Path, typer.Argument(help="It is written anew.")],
+    home: HomeOption,
+    stores: Annotated[
+        str | None,
+        typer.Option(help="Where the stores are in InfluxDB: the command that copies them, run in its turn."),
+    ] = None,
+) -> None:
+    """Copy a home into one file, also while the broker runs. A registry in PostgreSQL is its own to back up, after this."""
     try:
-        names = backups.backup(Home(home), file)
+        names = backups.backup(Home(home), file, stores)
     except (MitoyenError, OSError) as error:
         raise failed(error) from error
     _say(f"{file}: {', '.join(names)}")

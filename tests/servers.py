@@ -113,6 +113,8 @@ class Influxd(Server):
         super().__init__(directory)
         http, rpc = free_ports(2)
         self.url = f"http://127.0.0.1:{http}"
+        self.backups = f"127.0.0.1:{rpc}"
+        """Where `influxd backup` and `influxd restore` find it."""
         (directory / "influxdb.conf").write_text(f"""
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"

@@ -24,6 +24,7 @@ class Cluster:
 
     nats: Nats
     postgres: Postgres
+    influxd: Influxd
     settings: dict[str, str]
 
     def kill_nats(self, stream: str, *, leads: bool) -> None:
@@ -76,7 +77,7 @@ def cluster(folder: Path, *, partitions: int = PARTITIONS, edges: int = 2) -> It
             "MITOYEN_REGISTRY": postgres.new_database(),
             "MITOYEN_REGISTRY_PASSWORD": postgres.PASSWORD,
         }
-        yield Cluster(nats, postgres, settings)
+        yield Cluster(nats, postgres, influxd, settings)
 
 
 @contextmanager

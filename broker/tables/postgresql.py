@@ -124,9 +124,11 @@ class PostgresTables:
 class PostgresSource:
     """One connection for all that read in this process, made anew when it was lost."""
 
-    def __init__(self, server: Server, partition: int) -> None:
+    def __init__(self, server: Server, partition: int, statement_s: int = STATEMENT_S) -> None:
+        """`statement_s`: the longest that a statement may take; 0: as long as it does."""
         self._server = server
         self._partition = partition
+        self._statement_s = statement_s
         self._alone = threading.Lock()
         self._db: psycopg.Connection | None = None
 
@@ -135,7 +137,7 @@ class PostgresSource:
         with self._alone:
             try:
                 if self._db is None or self._db.closed:
-                    self._db = _connect(self._server, self._partition, "reader")
+                    self._db = _connect(self._server, self._partition, "reader", self._statement_s)
                 with self._db.transaction(), self._db.cursor() as cursor:
                     cursor.execute("set transaction isolation level repeatable read, read only")
 
@@ -152,7 +154,7 @@ class PostgresSource:
                 self._db.close()
 
 
-def _connect(server: Server, partition: int, role: str) -> psycopg.Connection:
+def _connect(server: Server, partition: int, role: str, statement_s: int = STATEMENT_S) -> psycopg.Connection:
     try:
         return psycopg.connect(
             server.url,
@@ -161,7 +163,7 @@ def _connect(server: Server, partition: int, role: str) -> psycopg.Connection:
             connect_timeout=STATEMENT_S,
             tcp_user_timeout=STATEMENT_S * 1000,
             application_name=f"mitoyen {role} {partition}",
-            options=f"-c search_path={_named(partition)} -c statement_timeout={STATEMENT_S}s",
+            options=f"-c search_path={_named(partition)} -c statement_timeout={statement_s}s",
         )
     except psycopg.Error as error:
         raise Unavailable(f"PostgreSQL does not answer: {error}") from error

@@ -16,7 +16,9 @@ from broker.meter import Delivered, Meter, Row, totals
 from broker.parts import remembered
 from broker.points import Point
 from broker.settings.settings import Settings
-from broker.tables.sqlite import SqliteTables
+from broker.tables.postgresql import PostgresTables
+from broker.tables.sqlite import SqliteSource, SqliteTables
+from mitoyen.copies import Copies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +63,31 @@ def test_without_edges_it_is_not_forgotten_that_it_lies_there(settings: Settings
     remembered.prepare(settings, home)
     with pytest.raises(Malformed, match="MITOYEN_EDGES"):
         remembered.prepare(alone, home)
+
+
+def test_a_backup_has_files_of_it_again_of_one_moment_and_what_is_drawn_until_its_end(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home, own, folder = Home(settings.home), "partitions/1/", tmp_path_factory.mktemp("copies")
+    home.make(2)
+    _remember(home)
+    remembered.prepare(settings, home)
+    copies = Copies(home, settings, folder)
+    copies.remember(own)
+    with closing(PostgresTables(remembered.server(settings), 1, "keeper")) as tables:
+        progress = Progress(tables)
+        progress.advance(8, {WINDOW: 1}, Tally({("s", RELEASED): 1}))
+        progress.draw(Drawn("r", 2, ("s",), 1, 9, (0, 9)), [Point(2, 5)])
+    copied = copies.end(own)
+    assert copied == folder / own / "keeper.sqlite"
+    assert kept(SqliteSource(copied)) == Kept(7, [("s", RELEASED, 3)], [("s", 3)])
+    with closing(SqliteTables(copied)) as tables:
+        progress = Progress(tables)
+        assert [progress.drawn("r", start) for start in (1, 2)] == [[Point(1, 2)], [Point(2, 5)]]
+        assert progress.spent("s", 0, 9) == 2
+    assert totals(SqliteSource(folder / own / "meter.sqlite")) == [Row("offer", "agreement", 0, 0, 0, 5, 50)]
+    with SqliteSource(folder / own / "journal.sqlite").reading() as read:
+        assert read("select * from places", ()) == [("live", 6)]
 
 
 def _remember(home: Home) -> None:

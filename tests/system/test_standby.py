@@ -7,23 +7,20 @@ import os
 import shutil
 import signal
 import sys
-import threading
-import time
 from collections import Counter, defaultdict
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.cluster.world import servers
-from broker import times
 from broker.partition import spread
 from broker.tables import postgresql
 from broker.tables.postgresql import SILENT_S, PostgresSource
-from tests.owners import Owner, new_owner, new_reader
-from tests.publisher import CertainDevice, Device
+from tests.owners import new_owner, new_reader
 from tests.servers import Mitoyen, Server, await_that
+from tests.steady import RATE, Load
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -34,9 +31,7 @@ NAME = "north"
 PARTITION = 0
 assert spread(NAME, 2) == PARTITION
 ROLES = ("worker", "keeper")
-TAGS = 20
 QUOTA = 10**9
-RATE = 50
 LEAST_WINDOWS = 5
 WINDOW_S, LATENESS_S = 2, 1
 NOISY: list[dict[str, Any]] = [
@@ -117,48 +112,6 @@ class City:
             answer = client.get(path, params={"limit": "10000"})
         found: list[dict[str, Any]] = answer.json()["observations"] if answer.is_success else []
         return found
-
-
-class Load:
-    """Observations with receipts and tag reads, steadily, until told to stop."""
-
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
-        self._stop = threading.Event()
-        self.sent: list[str] = []
-        self.longest_s = 0.0
-        """Without a receipt, since it was last set to 0."""
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with CertainDevice(self._owner.mqtt) as device, Device(self._owner.mqtt) as gate:
-            last, had = time.monotonic(), 0
-
-            def progress(receipts: int) -> None:
-                nonlocal last, had
-                now = time.monotonic()
-                self.longest_s = max(self.longest_s, now - last)
-                if receipts > had:
-                    last, had = now, receipts
-
-            device.deliver("d", self._messages(gate), progress)
-            assert set(map(str, device.receipts.values())) == {"{'stored': 1}"}
-
-    def _messages(self, gate: Device) -> Iterator[str]:
-        while not self._stop.wait(1 / RATE):
-            now = times.text(time.time_ns())
-            self.sent.append(now)
-            tag = f"urn:epc:id:sgtin:0614141.112345.{len(self.sent) % TAGS}"
-            gate.publish("gate", [json.dumps({"time": now, "epc": tag})])
-            yield json.dumps({"time": now, "value": len(self.sent)})
 
 
 def kill_here(city: City) -> None:
