@@ -63,6 +63,7 @@ def text(moment: int) -> str:
     return f"{_text_of(seconds)}.{fraction:09d}".rstrip("0") + "Z"
 
 
+@lru_cache(1_024)
 def parse_duration(value: str) -> int:
     """Nanoseconds of an ISO 8601 duration in weeks, days, hours, minutes and seconds. Raises Malformed.
 

@@ -101,7 +101,7 @@ class Past:
             end = first + length
             found = [points_of(self._raw, source.stream, first, end) for source in feed.sources]
         ready = [(s, self._already_due(feed, points, waiting)) for s, points in zip(feed.sources, found, strict=True)]
-        _, fates = self._releaser.release_windows(feed, ready)
+        (fates,) = self._releaser.release_windows([self._releaser.windows_of(feed, ready)])
         tally[feed.stream, RELEASED] += sum(map(len, found))
         decided(tally, feed.stream, fates)
         backfill.position = end

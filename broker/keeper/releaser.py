@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from broker import times
 from broker.keeper.draws import drawn
@@ -22,6 +23,19 @@ from broker.privacy.profile import Sample
 from broker.release import KeyOf, Outcome, of_trips, pointwise
 from broker.store.protocol import Store
 from broker.store.reads import points_of
+
+
+class Computed(NamedTuple):
+    """Windows of a feed."""
+
+    feed: Feed
+    shown: list[Point]
+    fresh: list[Point]
+    """What of it is not in history so."""
+    revised: int
+    """How many of these are there otherwise."""
+    fates: dict[str, int]
+    """What becomes of the records that they were made of, where the store takes all."""
 
 
 class Releaser:
@@ -78,8 +92,8 @@ class Releaser:
         RELEASED.inc(len(taken))
         return Outcome(taken, {**outcome.withheld, REJECTED: len(outcome.points) - len(taken)})
 
-    def release_windows(self, feed: Feed, found: Found) -> tuple[list[Point], dict[str, int]]:
-        """Release the windows of these: what they show, and what became of their records."""
+    def windows_of(self, feed: Feed, found: Found) -> Computed:
+        """The windows of these, computed and paid for, and not written yet."""
         windows = exact_windows(feed, found, self._known.consents)
         if feed.profile.noise is not None:
             windows = drawn(feed, windows, self._progress, self._draw)
@@ -88,10 +102,16 @@ class Releaser:
         shown = finished(feed, windows.points)
         before = self._before(feed, shown)
         fresh = revised(before, shown, self._clock())
-        taken = len(fresh) - len(self._write(feed, fresh))
-        RELEASED.inc(taken)
-        REVISED.inc(sum(point.cursor in before for point in fresh))
-        return shown, rejected(of_windows(windows), len(fresh), taken)
+        return Computed(feed, shown, fresh, sum(point.cursor in before for point in fresh), of_windows(windows))
+
+    def release_windows(self, computed: Sequence[Computed]) -> list[dict[str, int]]:
+        """Release these: written together, since a store takes as long for one window as for hundreds. What became of the records of each."""
+        rows = [Row(of.feed.stream, point) for of in computed for point in of.fresh]
+        refused = {(row.stream, row.point.cursor) for row in write(self._released, rows, self._progress)}
+        taken = [sum((of.feed.stream, point.cursor) not in refused for point in of.fresh) for of in computed]
+        RELEASED.inc(sum(taken))
+        REVISED.inc(sum(of.revised for of in computed))
+        return [rejected(of.fates, len(of.fresh), count) for of, count in zip(computed, taken, strict=True)]
 
     def forget(self, stream: str) -> None:
         """It was erased."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import Field
@@ -233,8 +234,10 @@ Operator: TypeAlias = (
 _Kind = TypeVar("_Kind", bound=Operator)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
+    """What is asked of it with each record is found once, so it has no slots."""
+
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     name: str
@@ -244,57 +247,57 @@ class Profile:
         """The operator of this kind, if the profile has one."""
         return next((op for op in self.operators if isinstance(op, kind)), None)
 
-    @property
+    @cached_property
     def aggregate(self) -> Aggregate | None:
         return self.find(Aggregate)
 
-    @property
+    @cached_property
     def pseudonymise(self) -> Pseudonymise | None:
         return self.find(Pseudonymise)
 
-    @property
+    @cached_property
     def by_cell(self) -> bool:
         return self.aggregate is not None and self.aggregate.by == "cell"
 
-    @property
+    @cached_property
     def noise(self) -> Noise | None:
         return self.find(Noise)
 
-    @property
+    @cached_property
     def grouped(self) -> bool:
         """Whether a window may have several points, one a group."""
         return self.aggregate is not None and self.aggregate.by != "datastream"
 
-    @property
+    @cached_property
     def delay_ns(self) -> int:
         delay = self.find(Delay)
         return delay.by_ns if delay else 0
 
-    @property
+    @cached_property
     def at_once(self) -> bool:
         """Whether each record can be released as it comes, by itself: without waiting and without a look at others."""
         return not self.by_trip and not any(isinstance(op, Aggregate | Delay | Sample) for op in self.operators)
 
-    @property
+    @cached_property
     def by_trip(self) -> bool:
         """Whether an epoch is released as a whole, trip by trip."""
         return self.pseudonymise is not None and self.pseudonymise.by_trip
 
-    @property
+    @cached_property
     def before_windows(self) -> tuple[Operator, ...]:
         """What is done to points: all of it, or what comes before they are aggregated."""
         if self.aggregate is None:
             return self.operators
         return self.operators[: self.operators.index(self.aggregate)]
 
-    @property
+    @cached_property
     def after_windows(self) -> tuple[Operator, ...]:
         """What is done to windows."""
         if self.aggregate is None:
             return ()
         return self.operators[self.operators.index(self.aggregate) + 1 :]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The same for profiles that compute the same, whatever they are called."""
         text = json.dumps([asdict(op) for op in self.operators], sort_keys=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from math import inf, isfinite
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 _encode = msgspec.json.Encoder().encode
 
 
+@lru_cache(1_024)
 def of_points(operator: Operator) -> Change | None:
     """What the operator does to a record, or None if it does nothing to one by itself."""
     match operator:
