@@ -212,6 +212,31 @@ def test_a_window_is_released_when_it_is_due_and_once(bench: Bench) -> None:
     assert bench.heard.points == bench.shown(shown)
 
 
+def test_windows_that_are_due_together_are_written_together_and_one_that_is_refused_counts_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [bench.datastream(f"d{number}") for number in range(20)]
+    shown = [bench.offer(stream, MEAN) for stream in streams]
+    bench.settle()
+    for number, stream in enumerate(streams):
+        bench.receive(stream, at(10, float(number)))
+    bench.settle()
+    written: list[int] = []
+
+    def write(rows: list[Row]) -> None:
+        written.append(len(rows))
+        SqliteStore.write(bench.released, [row for row in rows if row.stream != shown[7]])
+        if refused := [row for row in rows if row.stream == shown[7]]:
+            raise StoreRejected("no", refused)
+
+    monkeypatch.setattr(bench.released, "write", write)
+    bench.settle(BEGIN + 10 * M)
+    assert written == [20]
+    assert [bench.values(one) for one in shown] == [[] if n == 7 else [(0, float(n))] for n in range(20)]
+    said = {(stream, fate): count for stream, fate, count in kept(SqliteSource(bench.home / "keeper")).tallies}
+    assert [said.get((one, "store_rejected"), 0) for one in shown] == [int(n == 7) for n in range(20)]
+
+
 def test_what_comes_late_revises_history_and_never_live(bench: Bench) -> None:
     stream = bench.datastream("d")
     shown = bench.offer(stream, MEAN)
