@@ -163,6 +163,15 @@ bind-address = "127.0.0.1:{rpc}"
             return False
 
 
+def listens(port: int) -> bool:
+    """Whether anybody does, on the loopback address."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 class Mosquitto(Server):
     """Another owner's own MQTT broker: it asks for no name, and remembers sessions only while it runs."""
 
@@ -175,11 +184,7 @@ class Mosquitto(Server):
         return ["mosquitto", "-c", str(self.directory / "mosquitto.conf")]
 
     def ready(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        return listens(self.port)
 
     @property
     def login(self) -> dict[str, Any]:

@@ -216,7 +216,6 @@ async def status(world: Ways, store: Store, path: str, key: str) -> int:
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
-        HTTP.state.files.close()
 
 
 @pytest.fixture

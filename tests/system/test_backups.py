@@ -106,7 +106,8 @@ def restore(made: Cluster, folder: Path, home: Path, onto: str) -> dict[str, str
 
 
 @pytest.mark.timeout(300)  # eighteen processes start, and again
-@pytest.mark.parametrize("onto", ["servers", pytest.param("one machine", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("onto", ["servers", "one machine"])
 def test_a_city_on_servers_is_backed_up_amid_its_load_and_restored_with_nothing_lost_doubled_or_drawn_twice(
     tmp_path: Path, onto: str
 ) -> None:

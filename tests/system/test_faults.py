@@ -15,7 +15,7 @@ from bench.soak import soak
 from broker import times
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.publisher import Device
-from tests.servers import Influxd, Mitoyen
+from tests.servers import Influxd, Mitoyen, listens
 from tests.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN = times.parse("2026-01-01T00:00:00Z")
-IN_SHORT = ("killed_on_sqlite", "mosquitto_killed", "outbox_full", "restored", "workers_killed", "partition_moved")
+IN_SHORT = ("killed_on_sqlite", "mosquitto_killed", "outbox_full", "restored", "workers_killed")
 """Cases that `make test` has time for; `make faults` is all of them, and longer."""
 
 
@@ -67,6 +67,7 @@ def test_what_mosquitto_acknowledges_before_the_broker_is_back_is_kept_though_bo
         os.kill(part, signal.SIGSTOP)  # so that it can't be first
         broker.kill("mosquitto")
         broker.await_that(lambda: broker.runs_other("mosquitto", died), "it does not run again")
+        broker.await_that(lambda: listens(broker.mqtt_port), "it does not listen again")
         with Device(owner.mqtt) as device:
             device.publish("d", map(message, range(messages)))
             device.await_answers(messages)

@@ -71,7 +71,7 @@ def test_a_home_moves_to_nats_with_what_is_not_stored_and_there_loses_and_double
         assert kept == Counter((times.text(BEGIN + n * times.SECOND), n) for n in range(KEPT))
 
 
-@pytest.mark.parametrize("onto", ["nats", "file"])
+@pytest.mark.parametrize("onto", ["nats", pytest.param("file", marks=pytest.mark.long)])
 def test_a_backup_has_what_was_not_stored_yet_and_goes_on_from_a_file_or_on_nats(
     tmp_path: Path, nats: Nats, onto: str
 ) -> None:
