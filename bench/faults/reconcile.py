@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -109,21 +110,33 @@ def wrong(whole: Columns, tens: Columns, minutes: Columns) -> int:
     return wrong + int(((minutes["count"] != counts) | (abs(minutes["mean"] - means) > EXACT)).sum())
 
 
-def history_of(world: World, offer: str) -> dict[str, Columns]:
-    """All observations of an offer, by datastream, as soon as the broker says that they are complete."""
+def await_whole(world: World, offer: str) -> None:
+    """Wait until the broker says that an offer's history is complete. Raises TimeoutError."""
     until = time.monotonic() + SETTLE_S
-    with world.broker.client(world.reader.key) as client:
-        while True:
-            answer = client.get(
-                f"/api/v1/offers/{world.offer(offer)}/observations", params={"format": "arrow"}, timeout=300
-            )
-            complete = answer.headers.get("Mitoyen-Complete", "no answer" if answer.is_success else answer.text[:200])
-            if answer.is_success and complete == "true":
-                break
-            if time.monotonic() > until:
-                raise TimeoutError(f"history is not complete after {SETTLE_S} s: {answer.status_code} {complete}")
-            time.sleep(RETRY_S)
+    while (said := _said(world, offer, {"end": times.text(BEGIN + times.SECOND)})) != "true":
+        if time.monotonic() > until:
+            raise TimeoutError(f"history is not complete after {SETTLE_S} s: {said}")
+        time.sleep(RETRY_S)
+
+
+def history_of(world: World, offer: str) -> dict[str, Columns]:
+    """All observations of an offer, by datastream, as soon as the broker says that they are complete. Raises TimeoutError."""
+    await_whole(world, offer)
+    answer = _asked(world, offer, {"format": "arrow"})
+    if answer.headers["Mitoyen-Complete"] != "true":
+        raise TimeoutError(f"history is complete no longer: {answer.headers['Mitoyen-Complete']}")
     return {name: _columns(pa.ipc.open_stream(answer.content).read_all(), name) for name in DATASTREAMS}
+
+
+def _said(world: World, offer: str, what: dict[str, str]) -> str:
+    """Whether an answer is complete, in the broker's words."""
+    answer = _asked(world, offer, what)
+    return answer.headers.get("Mitoyen-Complete", "no answer") if answer.is_success else answer.text[:200]
+
+
+def _asked(world: World, offer: str, what: dict[str, str]) -> httpx.Response:
+    with world.broker.client(world.reader.key) as client:
+        return client.get(f"/api/v1/offers/{world.offer(offer)}/observations", params=what, timeout=300)
 
 
 def _columns(table: pa.Table, datastream: str) -> Columns:
