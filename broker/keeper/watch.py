@@ -6,7 +6,7 @@ whether anything came: "too few" and "nobody" look the same, and only the gatewa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from broker import message as messages
@@ -24,8 +24,8 @@ _GRACE = 2 * times.MINUTE
 
 
 LOOKED_AT = 1_000
-"""Streams that are looked at each time beside those that something became of, since silence comes by itself: of a city with 1,000 all, of one
-with 100,000 each within a minute."""
+"""Streams of which is asked each time whether they are silent by now, or turn by themselves, beside those that something became of: of a city with 1,000
+all, of one with 100,000 each within a minute."""
 
 
 class Teller(Protocol):
@@ -113,41 +113,58 @@ class Watch:
             wanted[topics.status_of_gateway(*whose)] = messages.status(
                 "gateway", gateway.id, state.state, state.since, state.reason
             )
-        for feed in self._to_look_at(plan, self._gone ^ gone):
+        looked_at = self._to_look_at(plan, self._gone ^ gone, now)
+        for feed in looked_at:
             of = known.get((feed.datastream.organisation, feed.datastream.gateway))
             state_, since, reason = status(feed, self._seen.get(feed.stream), of, now, self._silent_after)
             if state_ != "silent" and budget.exhausted(feed, self._progress.spent, now):
                 state_, since, reason = "withheld", None, "budget_spent"
-            for topic in (topic for shown in feed.shown_by for topic in shown.status_topics):
+            for topic in _topics(feed):
                 wanted[topic] = messages.status("datastream", topic.rpartition("/")[2], state_, since, reason)
         self._gone = frozenset(gone)
-        self._tell(teller, wanted)
+        if untold := self._tell(teller, wanted):
+            self._due.update(feed.stream for feed in looked_at if not untold.isdisjoint(_topics(feed)))
         if plan.by_stream is not self._feeds and self._take_back(teller, self._told.keys() - wanted.keys()):
             self._feeds = plan.by_stream
 
-    def _to_look_at(self, plan: Plan, turned: Collection[tuple[str, str]]) -> Iterable[Feed]:
-        """All of a plan that is new; else what something became of, what is of gateways that went or came back, and the next of all in turn."""
+    def _to_look_at(self, plan: Plan, turned: Collection[tuple[str, str]], now: int) -> Collection[Feed]:
+        """All of a plan that is new; else what something became of, what is of gateways that went or came back, and of the next of all in turn
+        what may have turned by itself.
+        """
         due, self._due = self._due, set()
         if plan.by_stream is not self._feeds:
             self._streams, self._at = list(plan.by_stream), 0
             return plan.by_stream.values()
         if not self._at:
             self._streams = list(plan.by_stream)
-        due.update(self._streams[self._at : self._at + LOOKED_AT])
+        due.update(one for one in self._streams[self._at : self._at + LOOKED_AT] if self._turns(plan, one, now))
         self._at = self._at + LOOKED_AT if self._at + LOOKED_AT < len(self._streams) else 0
         feeds = {stream: plan.by_stream[stream] for stream in due if stream in plan.by_stream}
         if turned:
             feeds |= {feed.stream: feed for feed in plan.by_stream.values() if _gateway(feed) in turned}
         return feeds.values()
 
-    def _tell(self, teller: Teller, wanted: Mapping[str, bytes]) -> None:
-        """What is new is noted first, all of it at once: what is noted and was not told does no harm when it is taken back."""
+    def _turns(self, plan: Plan, stream: str, now: int) -> bool:
+        """Whether it may be told otherwise though nothing became of it: it is silent for too long, its budget's day is over, a window is missed."""
+        seen = self._seen.get(stream)
+        if seen is not None and seen.heard is not None and now - seen.heard > self._silent_after:
+            return True
+        feed = plan.by_stream.get(stream)
+        return feed is not None and (feed.window_ns is not None or feed.profile.noise is not None)
+
+    def _tell(self, teller: Teller, wanted: Mapping[str, bytes]) -> set[str]:
+        """What could not be told now. What is new is noted first, all of it at once: what is noted and was not told does no harm when it is taken back."""
         new = wanted.keys() - self._told.keys()
         self._progress.note_told(new)
         self._told |= dict.fromkeys(new, b"")
+        untold = set()
         for topic, text in wanted.items():
-            if self._told[topic] != text and teller.tell(topic, text):
-                self._told[topic] = text
+            if self._told[topic] != text:
+                if teller.tell(topic, text):
+                    self._told[topic] = text
+                else:
+                    untold.add(topic)
+        return untold
 
     def _take_back(self, teller: Teller, topics: Collection[str]) -> bool:
         """Whether all could be."""
@@ -169,6 +186,11 @@ class Watch:
     def _of(self, stream: str) -> Seen:
         self._changed.add(stream)
         return self._seen.setdefault(stream, Seen())
+
+
+def _topics(feed: Feed) -> Iterator[str]:
+    """Where it is told of."""
+    return (topic for shown in feed.shown_by for topic in shown.status_topics)
 
 
 def _gateway(feed: Feed) -> tuple[str, str]:

@@ -75,8 +75,11 @@ class Heard:
     retained: dict[str, Point] = field(default_factory=dict)
     retained_wanted: bool = False
     told: dict[str, Any] = field(default_factory=dict)
+    away: bool = False
 
     def tell(self, topic: str, payload: bytes) -> bool:
+        if self.away:
+            return False
         if payload:
             self.told[topic] = json.loads(payload)
         elif topic.startswith("live/"):
@@ -559,6 +562,19 @@ def test_of_many_releases_what_came_and_who_left_is_told_at_once_and_silence_in_
     bench.receive(streams[3], at(2))
     bench.settle()
     assert [status_of(bench, name)["state"] for name in names] == ["silent", "silent", "silent", "live"]
+
+
+def test_what_could_not_be_told_is_told_later(bench: Bench) -> None:
+    stream = bench.datastream("d")
+    bench.offer(stream, Clip("clip", 0, 5))
+    bench.settle()
+    bench.heard.away = True
+    bench.receive(stream, at(1))
+    bench.settle()
+    assert status_of(bench, "d")["state"] == "silent"
+    bench.heard.away = False
+    bench.settle()
+    assert status_of(bench, "d") == {"state": "live"}
 
 
 def test_after_a_crash_it_is_still_known_when_a_release_was_heard_and_what_was_told(bench: Bench) -> None:
