@@ -1,6 +1,6 @@
 """What a message costs the more there is: from 10 to 100,000 datastreams, from 1 to 1,000 applications, from 1 to 10,000 agreements.
 
-    .venv/bin/python -m bench.growth [--rate 2000] [--seconds 14] [--most 100000] [--write]
+    .venv/bin/python -m bench.growth [--rate 2000] [--seconds 18] [--most 100000] [--write]
 
 One home grows from step to step; at each a broker starts with it, beside one that stays at the axis' first step, and a gateway publishes single
 observations in turn on all datastreams (on the axes of applications and agreements on 100), so many a second: first one each, to warm up, then a slice
@@ -68,7 +68,7 @@ OF_AN_OFFER = 10_000  # the interface allows as many; for each that is added all
 BESIDES = 100
 """Datastreams where it is not they that grow; and applications that share agreements."""
 PARTS = ("broker", "keeper", "api")
-SLICES = 7
+SLICES = 9
 
 
 class City:
@@ -252,7 +252,7 @@ def dearest(costs: Sequence[float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=14)
+    parser.add_argument("--seconds", type=float, default=18)
     parser.add_argument("--most", type=int, default=100_000)
     parser.add_argument("--axes", nargs="*", default=[axis.name for axis in AXES])
     parser.add_argument("--write", action="store_true")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.live import cpu_s
 from broker.partition import Partitions
 from tests.owners import Owner, Reader, new_owner, new_reader
 from tests.servers import Influxd, Mitoyen
@@ -57,7 +57,7 @@ class City:
     def round(self, messages: int, records: int) -> tuple[float, dict[str, float]]:
         """Records a second of all owners together, and µs a message on a CPU by kind of process."""
         parts = {name: self.broker.part(name) for name in PARTS[self.partitions]}
-        before = {name: _cpu_s(pid) for name, pid in parts.items()}
+        before = {name: cpu_s(pid) for name, pid in parts.items()}
         more = ("--messages", str(messages), "--records", str(records), "--streams", str(STREAMS), "--settle", "60")
         running = [
             subprocess.Popen([sys.executable, str(LOAD), *login, *more], stdout=subprocess.PIPE) for login in self.loads
@@ -68,7 +68,7 @@ class City:
         self.broker.await_metric("mitoyen_store_behind_batches", lambda behind: behind == 0)
         costs: dict[str, float] = defaultdict(float)
         for name, pid in parts.items():
-            costs[name.partition("-")[0]] += (_cpu_s(pid) - before[name]) * 1e6 / (messages * len(OWNERS))
+            costs[name.partition("-")[0]] += (cpu_s(pid) - before[name]) * 1e6 / (messages * len(OWNERS))
         return sum(one["end_to_end_records_per_s"] for one in said), costs
 
 
@@ -83,11 +83,6 @@ def _login(owner: Owner, reader: Reader) -> tuple[str, ...]:
     own = (f"--in-user={inward['username']}", f"--in-password={inward['password']}")
     other = (f"--out-user={outward['username']}", f"--out-password={outward['password']}")
     return (*topics, "--port", str(inward["port"]), *own, *other)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime [proc(5)]
 
 
 def _together(rounds: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
