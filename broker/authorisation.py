@@ -1,7 +1,7 @@
 """Who may do what over MQTT, as rules of Mosquitto's dynamic security plugin. Pure.
 
 One role an application and two rules an agreement, because `modifyRole` with the whole list of rules disconnects nobody and
-holds from the next delivery on, for queued and retained messages too. Everything that is not named here is denied.
+holds from the next message on that is published, for retained ones and those of clients that come back too. Everything that is not named here is denied.
 https://mosquitto.org/documentation/dynamic-security/
 """
 
@@ -144,10 +144,11 @@ def document(wanted: Policy, accounts: Iterable[MqttAccount]) -> dict[str, objec
     }
 
 
-def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[Command]:
+def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str], *, disconnecting: bool = False) -> list[Command]:
     """The commands that lead from one policy to the other, what takes away first.
 
-    A client that is to be made needs its password in `passwords`; without, it is left out, so that it can't log in.
+    A client that is to be made needs its password in `passwords`; without, it is left out, so that it can't log in. `disconnecting`: those who
+    may do less than before lose their connection, and with it what waits in Mosquitto for one that reads slowly.
     """
     commands: list[Command] = []
     gone = now.clients.keys() - wanted.clients.keys()
@@ -171,7 +172,20 @@ def changes(now: Policy, wanted: Policy, passwords: Mapping[str, str]) -> list[C
     )
     again = (now.disabled - wanted.disabled) & wanted.clients.keys()
     commands.extend({"command": "enableClient", "username": username} for username in again)
+    if disconnecting:
+        commands.extend(
+            {"command": what, "username": username}
+            for username in _narrowed(now, wanted)
+            for what in ("disableClient", "enableClient")
+        )
     return commands
+
+
+def _narrowed(now: Policy, wanted: Policy) -> list[str]:
+    """Clients that stay, and of whose own role a rule is gone; what anyone may read is published to whoever is there."""
+    roles = {name for name, rules in now.roles.items() if name != OPEN and rules - wanted.roles.get(name, frozenset())}
+    staying = (now.clients.keys() & wanted.clients.keys()) - wanted.disabled
+    return sorted(name for name in staying if wanted.clients[name] & roles)
 
 
 def _of_gateway(gateway: Gateway) -> Rules:

@@ -106,11 +106,14 @@ class Authority:
         used: Callable[[int], Mapping[AgreementId, Used]],
         mosquitto: int = 0,
         of: int = 1,
+        *,
+        disconnecting: bool = False,
     ) -> None:
-        """`mosquitto`: which one it is `of` so many."""
+        """`mosquitto`: which one it is `of` so many. `disconnecting`: as `changes` has it."""
         self._load = load
         self._used = used
         self._at = mosquitto, of
+        self._disconnecting = disconnecting
         self._applied: Policy | None = None
         self._known = Snapshot(-1)
         """The newest that was applied."""
@@ -142,7 +145,7 @@ class Authority:
             await asyncio.sleep(RETRY_S)
 
     async def apply(self, snapshot: Snapshot, passwords: Mapping[str, str]) -> None:
-        """Bring Mosquitto to `snapshot`; when it returns the next delivery is decided by it. Raises Unavailable."""
+        """Bring Mosquitto to `snapshot`; when it returns the next message is decided by it. Raises Unavailable."""
         async with self._alone:
             if self._session is None or self._applied is None:
                 raise Unavailable("the connection to Mosquitto's control topic is down")
@@ -151,7 +154,7 @@ class Authority:
                 self._known, snapshot, key=lambda one: one.revision
             )  # one that was overtaken takes nothing back
             wanted = policy(self._known.at(*self._at), now, self._used(now))
-            commands = changes(self._applied, wanted, passwords)
+            commands = changes(self._applied, wanted, passwords, disconnecting=self._disconnecting)
             if commands:
                 await self._send(self._session, commands)
                 made = frozenset(passwords) | frozenset(self._applied.clients)

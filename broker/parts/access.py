@@ -72,7 +72,10 @@ class Access:
         self._workers = workers
         self._transport = transport
         count = len(settings.mqtt_addresses)
-        self._authority = Authorities([Authority(self._snapshot, workers.used, n, count) for n in range(count)])
+        disconnecting = settings.disconnect_at_end
+        self._authority = Authorities(
+            [Authority(self._snapshot, workers.used, n, count, disconnecting=disconnecting) for n in range(count)]
+        )
         self._bearers = Bearers(known, load_key(home.tags), formats.canonical)
         self._latest = snapshot
         self._changed = asyncio.Event()

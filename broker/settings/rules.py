@@ -32,6 +32,10 @@ class RuleSettings(Group):
     checkpoint_every: Duration = "PT1H"
     """How often the ledger is signed by itself: whoever rewrites it can at most have an hour that nobody holds a signature of. An
     export is always signed to its end."""
+    disconnect_at_end: bool = False
+    """Whether an application's connections are ended when an agreement of its ends, pauses or has had its quota: Mosquitto decides at each message that is
+    published, and sends one that reads slowly what was published before, until all of it is read. Its clients must subscribe again by
+    themselves when they were disconnected."""
     justify_purposes: bool = False
     """Whether terms may restrict purposes only with a published justification, as public-data law asks of public bodies."""
     signup: Mode = "automatic"

@@ -222,6 +222,18 @@ def test_changes_lead_from_any_policy_to_any_other(now: Policy, wanted: Policy) 
     assert (roles, clients.keys()) == (wanted.roles, wanted.clients.keys())
 
 
+@given(policies, policies)
+def test_who_may_do_less_than_before_is_disconnected_where_that_is_asked_for(now: Policy, wanted: Policy) -> None:
+    told = changes(now, wanted, dict.fromkeys(wanted.clients, "password"), disconnecting=True)
+    plain = changes(now, wanted, dict.fromkeys(wanted.clients, "password"))
+    less = now.roles.get("a", frozenset()) - wanted.roles.get("a", frozenset())
+    narrowed = sorted(now.clients.keys() & wanted.clients.keys()) if less else []
+    assert told[: len(plain)] == plain, "after the rules are as they should be"
+    assert told[len(plain) :] == [
+        {"command": what, "username": name} for name in narrowed for what in ("disableClient", "enableClient")
+    ]
+
+
 @given(policies)
 def test_a_client_whose_password_is_unknown_is_not_made(wanted: Policy) -> None:
     assert not [c for c in changes(Policy({}, {}), wanted, {}) if c["command"] == "createClient"]
