@@ -64,10 +64,11 @@ def _hoarding(broker: Mitoyen) -> tuple[Owner, Reader, str, Hoarder]:
     owner.datastream("d", unit="1")
     agreement = reader.agree(owner.offer(["d"])["id"])
     hoarder = Hoarder(reader.mqtt).__enter__()
-    hoarder.subscribe("live/#")
+    topic = agreement["releases"][0]["topic"]  # and no open data of others
+    hoarder.subscribe(topic)
     _say(owner, 0)
     with Subscriber(reader.mqtt, "beside") as beside:  # so that all is published
-        beside.subscribe("live/#")
+        beside.subscribe(topic)
         beside.await_that(lambda last: any(said["value"] == COUNT - 1 for said in last.values()))
     hoarder.await_messages(1)
     return owner, reader, agreement["id"], hoarder
